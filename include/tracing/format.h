@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A propagation format: reads trace context from request headers, writes it for the application.
+ *
+ * One file in plugin/propagate/ each, one line in the table in formats.c. A format is handed the
+ * values of the headers it named and nothing else, owns nothing, allocates nothing and cannot fail
+ * in a way that hurts: malformed input is an answer like any other.
+ */
+#ifndef TRACING_FORMAT_H
+#define TRACING_FORMAT_H
+
+#include "tracing/buf.h"
+#include "tracing/context.h"
+
+#define TRC_PREFIXED_MAX 64 /* headers with a wanted prefix that are looked at in one request */
+
+/* A header whose name only begins as wanted: `rest` is what follows the prefix in its CGI name. */
+struct trc_prefixed {
+    struct trc_slice rest, value;
+};
+
+/* What one format sees of one request. All slices point into the request and live as long as it. */
+struct trc_carrier {
+    const struct trc_slice *value; /* by the index in the format's headers[]; absent: not sent */
+    uint64_t repeated;             /* bit i: header i was there more than once */
+    const struct trc_prefixed *prefixed; /* those with the format's prefix, in order */
+    unsigned prefixed_count;
+};
+
+/* What extract found. */
+struct trc_extracted {
+    struct trc_context context;  /* valid when extract returned 0 */
+    struct trc_baggage *baggage; /* where to put baggage; owned by the caller, empty at first */
+    struct trc_slice debug_id;   /* asked to be traced under this id (jaeger-debug-id); else absent.
+                                    Points into the request. */
+};
+
+/* Variables to set in the request, filled by inject. */
+#define TRC_INJECTION_ITEMS 16
+#define TRC_INJECTION_BYTES 3072
+
+struct trc_injection {
+    struct {
+        int header; /* index in the format's headers[], plus the format's base; -1: by name only */
+        struct trc_slice name;  /* CGI name */
+        struct trc_slice value; /* in bytes[] */
+    } item[TRC_INJECTION_ITEMS];
+    unsigned count;
+    bool overflow;      /* something did not fit and was left out whole */
+    struct trc_buf buf; /* over bytes[]; holds names and values that are not constants */
+    char bytes[TRC_INJECTION_BYTES];
+};
+
+struct trc_format {
+    const char *name;                /* as in tracing-extract: "jaeger" */
+    const char *const *headers;      /* CGI names it reads or writes, NULL at the end */
+    const char *prefix;              /* CGI prefix of further headers it reads, or NULL */
+
+    /* Reads the carrier. Returns 0 and out->context when there is a valid context, -ENOENT when
+     * there is none, -EINVAL when there is one that is malformed. Baggage and debug_id may be set in
+     * the first two cases. NULL: the format only injects. Thread: request. */
+    int (*extract)(const struct trc_carrier *carrier, struct trc_extracted *out);
+
+    /* Adds the variables that tell `context` (our span is context->span_id) and what of `baggage`
+     * did not come in by this format's own headers, `carrier`. Thread: request. */
+    void (*inject)(const struct trc_context *context, const struct trc_baggage *baggage,
+                   const struct trc_carrier *carrier, int base, struct trc_injection *out);
+};
+
+/* Begins an item of *out: write its value to the buffer it returns, then call trc_injection_end.
+ * `name` is a constant, or was put into out->buf before. Thread: request. */
+struct trc_buf *trc_injection_begin(struct trc_injection *out, int header, struct trc_slice name);
+
+/* Completes the item; one that did not fit is taken back whole and sets out->overflow.
+ * Thread: request. */
+void trc_injection_end(struct trc_injection *out);
+
+/* Empties *out: touches its head only. Thread: request. */
+static inline void trc_injection_clear(struct trc_injection *out) {
+    out->count = 0;
+    out->overflow = false;
+    out->buf = trc_buf_over(out->bytes, sizeof(out->bytes));
+}
+
+/* The formats that exist, in the order of their default precedence, NULL at the end. */
+extern const struct trc_format *const trc_formats[];
+
+/* Gives the application TRACING_TRACE_ID, TRACING_SPAN_ID and TRACING_SAMPLED; extracts nothing.
+ * Not in trc_formats: it is switched on by its own option. */
+extern const struct trc_format trc_format_variables;
+
+/* The format called `name` in trc_formats, or NULL. Thread: startup. */
+const struct trc_format *trc_format_find(struct trc_slice name);
+
+#endif

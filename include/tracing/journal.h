@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The journal: every span of the instance, in one shared mapping made before the fork.
+ *
+ *   header | per worker: block | per worker: one ring, mapped twice in a row
+ *
+ *   block of a worker = head of its ring, counters, a cursor for each exporter, a slot for each core
+ *
+ * A span lives in exactly one place. While its request runs it is in its core's slot; at its end it
+ * is appended to its worker's ring. A reporter reads at its own exporter's cursor and moves the
+ * cursor when the collector has the bytes. So the ring is the queue, the retry buffer and the crash
+ * journal at once, and there is no second copy to bound, lose or count.
+ *
+ * Positions are byte counts since the journal was made; they only grow, and the ring holds the bytes
+ * from the slowest cursor to the head. A record is a 16-byte head and a span, a multiple of 8 bytes:
+ *
+ *   | stamp u64 | len u32 | kind u32 | span ... |
+ *
+ * The stamp is written last and is a keyed mix of the record's own position. Bytes of an earlier lap
+ * and bytes a client sent never carry the stamp that belongs where they lie, so a reader knows
+ * committed from not, and recovery can find the next record behind a hole a dying writer left. The
+ * ring's memory is mapped twice in a row, so no record is ever split.
+ *
+ * A worker may die at any instruction: the next one's trc_journal_recover puts right what was half
+ * done, so that no span is lost, doubled or counted twice, but for the batch a reporter had sent and
+ * not yet ticked off: that one is sent again (at least once).
+ */
+#ifndef TRACING_JOURNAL_H
+#define TRACING_JOURNAL_H
+
+#include "tracing/context.h"
+#include "tracing/random.h"
+#include "tracing/span.h"
+#include <stdatomic.h>
+
+#define TRC_EXPORTERS_MAX 8
+#define TRC_RING_BYTES_MIN (64u * 1024u)
+#define TRC_RING_BYTES_MAX (1024u * 1024u * 1024u)
+
+/* Counters of one core. Written only by the thread that serves the core, read by anybody. */
+struct trc_core_counters {
+    _Atomic uint64_t started;        /* requests begun with tracing on */
+    _Atomic uint64_t sampled;        /* spans that came to their end and were offered to the ring */
+    _Atomic uint64_t unsampled;      /* requests the sampler or the caller decided against */
+    _Atomic uint64_t dropped;        /* of sampled: the ring was full */
+    _Atomic uint64_t truncated;      /* spans with a string that was cut, or baggage that was */
+    _Atomic uint64_t context_errors; /* incoming trace context that was malformed */
+    _Atomic uint64_t not_injected;   /* context the packet had no room to tell the application */
+};
+
+enum trc_slot_state {
+    TRC_SLOT_IDLE = 0,
+    TRC_SLOT_OPEN = 1,   /* its request is running: the span is complete but for its end */
+    TRC_SLOT_ENDING = 2, /* somebody took on to end it and is writing its end */
+    TRC_SLOT_ENDED = 3,  /* the span is complete and on its way into the ring */
+};
+
+#define TRC_POS_NONE UINT64_MAX
+
+/* In-flight span of one core, with what else belongs to the core. */
+struct trc_slot {
+    _Alignas(64) _Atomic uint32_t state; /* enum trc_slot_state */
+    uint32_t has_context;                /* 1 while a request runs and its ids are known, sampled or
+                                            not: for log variables */
+    _Atomic uint64_t pos;     /* ENDED: where the record was reserved, or TRC_POS_NONE */
+    uint64_t sampled_before;  /* counters.sampled when the span was opened */
+    struct trc_context context;
+    char trace_text[32], span_text[16]; /* the ids as log variables show them */
+    struct trc_random random; /* reseeded by each worker that takes the slot over */
+    struct trc_core_counters counters;
+    _Alignas(64) struct trc_span span;
+    struct trc_baggage baggage;
+};
+
+/* What an exporter has done with one worker's ring. Replaced as a whole (see trc_cursor_publish). */
+struct trc_cursor_state {
+    _Atomic uint64_t pos;       /* everything before it is accounted for below */
+    _Atomic uint64_t exported;  /* spans the collector has, as far as the transport can know */
+    _Atomic uint64_t failed;    /* spans given up: refused for good */
+    _Atomic uint64_t too_large; /* of failed: larger than a packet */
+    _Atomic uint64_t skipped;   /* spans passed over because the exporter fell too far behind */
+    _Atomic uint64_t batches;   /* messages sent */
+    _Atomic uint64_t bytes;     /* bytes of them */
+    _Atomic uint64_t retried;   /* sends that failed and will be tried again */
+};
+
+struct trc_journal; /* this process's handle on the mapping */
+
+struct trc_journal_config {
+    unsigned workers;   /* 1... */
+    unsigned cores;     /* of each worker, 1... */
+    unsigned exporters; /* 0..TRC_EXPORTERS_MAX */
+    size_t ring_bytes;  /* wanted, for each worker; rounded up to whole pages */
+};
+
+/* Makes the mapping, zeroed, with every slot idle and tracing on. Returns 0 and *out, owned by the
+ * caller, or a negative errno and nothing changed. Thread: startup, in the master before the fork. */
+int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *config);
+
+/* Unmaps it from this process. NULL is fine. Thread: startup or exit. */
+void trc_journal_free(struct trc_journal *journal);
+
+/* As configured, ring_bytes as rounded. Thread: any. */
+const struct trc_journal_config *trc_journal_config(const struct trc_journal *journal);
+
+/* Switches for all workers, and the rate limiter's account. Live in the mapping. Thread: any. */
+_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *journal);
+_Atomic uint64_t *trc_journal_limiter(const struct trc_journal *journal);
+
+/* The slot of a core; worker counts from 0 here as everywhere below. Thread: any. */
+struct trc_slot *trc_journal_slot(const struct trc_journal *journal, unsigned worker, unsigned core);
+
+/* --- Writing ------------------------------------------------------------------------------- */
+
+/* Reserves room for a record of `len` bytes of span in the worker's ring; several cores may at once.
+ * Returns its position and *span, where to write those bytes (contiguous, 8-aligned), or
+ * TRC_POS_NONE when the ring is full or len does not fit a quarter of it. What is reserved MUST be
+ * committed by this process. Lock-free. Thread: request. */
+uint64_t trc_journal_reserve_mp(struct trc_journal *journal, unsigned worker, uint32_t len,
+                                void **span);
+
+/* Makes the record at `pos` visible to readers. Returns true once when the ring has passed half
+ * full, for the caller to wake the reporters. Thread: the one that reserved. */
+bool trc_journal_commit_mp(struct trc_journal *journal, unsigned worker, uint64_t pos);
+
+/* --- Reading ------------------------------------------------------------------------------- */
+
+/* The first committed span at or after *pos in the worker's ring: returns it, moves *pos to its
+ * record's start and sets *next to the position behind it. NULL when there is none (yet); *pos has
+ * then moved over padding only. The span stays there until the cursor of every exporter has passed
+ * it. Thread: the exporter's reporter, with *pos starting at its own cursor. */
+const struct trc_span *trc_journal_read(const struct trc_journal *journal, unsigned worker,
+                                        uint64_t *pos, uint64_t *next);
+
+/* Where the worker's ring ends now: positions from here on are unwritten. Thread: any. */
+uint64_t trc_journal_head(const struct trc_journal *journal, unsigned worker);
+
+/* A consistent copy of an exporter's cursor and counters. Thread: any. */
+void trc_cursor_get(const struct trc_journal *journal, unsigned worker, unsigned exporter,
+                    struct trc_cursor_state *out);
+
+/* Replaces them all at once: a process that dies in here leaves the old or the new. Thread: the
+ * exporter's reporter in that worker, and recovery. */
+void trc_cursor_publish(struct trc_journal *journal, unsigned worker, unsigned exporter,
+                        const struct trc_cursor_state *state);
+
+/* If the exporter is three quarters of the ring behind, moves its *state (not published) forward to
+ * half, counting each span it passes as skipped, so that it starves no other. Returns the number of
+ * spans skipped. Thread: the exporter's reporter. */
+uint64_t trc_cursor_skip(const struct trc_journal *journal, unsigned worker,
+                         struct trc_cursor_state *state);
+
+/* --- Slots, and the dead ------------------------------------------------------------------------------ */
+
+/* Opens the slot's span, which the caller has filled: from now on it is reported whatever happens.
+ * The slot is idle. Thread: request. */
+void trc_slot_open(struct trc_slot *slot);
+
+/* Takes on to end an open span: true for exactly one caller, who then writes the span's end and calls
+ * trc_journal_append_mp. Lock-free. Thread: any. */
+bool trc_slot_claim(struct trc_slot *slot);
+
+/* Appends the span of a claimed slot to the ring, or counts it as dropped, and makes the slot idle.
+ * Returns true when the reporters are to be woken. Lock-free. Thread: the one that claimed. */
+bool trc_journal_append_mp(struct trc_journal *journal, unsigned worker, struct trc_slot *slot);
+
+/* Ends the span of one slot if it is open and appends it: outcome as given, duration until
+ * `mono_ns`. For spans that no request-end hook will see; safe against the hook running at the same
+ * moment. Returns true if it was this call that ended it. Thread: any. */
+bool trc_journal_close_slot(struct trc_journal *journal, unsigned worker, unsigned core,
+                            enum trc_outcome outcome, uint64_t mono_ns);
+
+/* Puts right what a worker that died left: closes holes in the ring, counts a record that nobody can
+ * give back as lost, ends the spans of its slots with TRC_OUTCOME_KILLED, lets each slot be used
+ * again. Returns the number of spans recovered from slots. Thread: startup of the worker that takes
+ * the place over, before it has other threads. */
+unsigned trc_journal_recover(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
+
+/* --- The accounts -------------------------------------------------------------------------- */
+
+/* Sums over all workers, for one exporter:
+ * sampled = exported + failed + dropped + lost + queued at any quiet moment. */
+struct trc_accounts {
+    uint64_t started, sampled, unsampled, truncated, context_errors, not_injected;
+    uint64_t recovered; /* spans of requests whose worker died */
+    uint64_t lost;      /* records a dying worker had not finished writing */
+    uint64_t exported, failed, too_large, dropped, batches, bytes, retried;
+    uint64_t queued;    /* found by walking the rings, not by subtracting */
+};
+
+/* Fills *out for `exporter` (beyond the last: only what no exporter changes). `worker`: which one,
+ * or -1 for all. Thread: any; exact when quiet. */
+void trc_journal_accounts(const struct trc_journal *journal, int worker, unsigned exporter,
+                          struct trc_accounts *out);
+
+#endif

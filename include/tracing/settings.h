@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings: options and environment made into what the rest of the plugin is told.
+ *
+ * An option beats the environment, the environment beats the default. A wrong option is an error; a
+ * wrong environment variable is a warning and counts as not set, as the OpenTelemetry specification
+ * asks (configuration/sdk-environment-variables.md). Knows no uWSGI structure, so that each rule can
+ * be tested alone.
+ */
+#ifndef TRACING_SETTINGS_H
+#define TRACING_SETTINGS_H
+
+#include "tracing/exporter.h"
+#include "tracing/format.h"
+#include "tracing/journal.h"
+#include "tracing/sampler.h"
+
+#define TRC_TAGS_MAX 64
+#define TRC_LIST_MAX 8 /* formats in a list */
+#define TRC_OPTION_VALUES_MAX TRC_TAGS_MAX
+#define TRC_ERROR_LINE_MAX 400
+
+/* Options there are. Names, help and defaults: trc_option_table. */
+enum trc_option {
+    TRC_OPT_SERVICE,
+    TRC_OPT_TAG,
+    TRC_OPT_DISABLE,
+    TRC_OPT_EXPORT,
+    TRC_OPT_FLUSH_INTERVAL,
+    TRC_OPT_JOURNAL_SIZE,
+    TRC_OPT_EXIT_TIMEOUT,
+    TRC_OPT_UDP_PACKET,
+    TRC_OPT_SAMPLER,
+    TRC_OPT_EXTRACT,
+    TRC_OPT_INJECT,
+    TRC_OPT_VARIABLES,
+    TRC_OPT_SEMCONV,
+    TRC_OPT_COUNT
+};
+
+struct trc_option_info {
+    const char *name;    /* "tracing-service" */
+    bool flag;           /* may stand without a value, which means true */
+    bool many;           /* may be given several times; else the last one counts */
+    const char *initial; /* the default as the documentation gives it */
+    const char *help;    /* one line with the unit; the host adds the default */
+};
+
+extern const struct trc_option_info trc_option_table[TRC_OPT_COUNT];
+
+/* Options as given, values NUL-terminated and owned by the caller for good. */
+struct trc_options {
+    const char *value[TRC_OPT_COUNT][TRC_OPTION_VALUES_MAX];
+    unsigned count[TRC_OPT_COUNT];
+};
+
+struct trc_settings {
+    struct trc_slice service;
+    struct trc_tag tag[TRC_TAGS_MAX];
+    unsigned tag_count;
+    bool disabled;
+    struct trc_exporter exporter[TRC_EXPORTERS_MAX];
+    unsigned exporter_count;
+    uint64_t flush_interval_ns, exit_timeout_ns;
+    size_t journal_bytes, udp_packet;
+    struct trc_sampler sampler;
+    const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
+    const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
+};
+
+/* Takes note of one option as given. Returns 0, or -ENOSPC when it was given too often.
+ * Thread: startup. */
+int trc_options_add(struct trc_options *options, enum trc_option option, const char *value);
+
+/* Makes *out of the options and the environment (getenv), `directory` giving the default service
+ * name. Warnings go to trc_log. Returns 0, or -EINVAL with one line in error[] that names option,
+ * value and what is allowed. Memory that *out points to lives for good. Thread: startup. */
+int trc_settings_make(const struct trc_options *options, const char *directory,
+                      struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]);
+
+/* Values with a unit. "500ms", "1s", "2m" / "64k", "1M", "65000". Return 0 or -EINVAL with *out
+ * untouched. Thread: startup. */
+int trc_parse_duration(struct trc_slice text, uint64_t *out_ns);
+int trc_parse_size(struct trc_slice text, uint64_t *out_bytes);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A slice: bytes somebody else owns, by pointer and length.
+ *
+ * Used wherever bytes are passed without being copied: request variables, option values, encoded
+ * batches. Not NUL-terminated. A slice with p == NULL is absent; one with len == 0 and p != NULL is
+ * there and empty (a header sent without a value). Whoever hands out a slice says how long its
+ * bytes live.
+ */
+#ifndef TRACING_SLICE_H
+#define TRACING_SLICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+
+struct trc_slice {
+    const char *p;
+    size_t len;
+};
+
+/* A slice of a string literal. */
+#define TRC_SLICE(literal) ((struct trc_slice){(literal), sizeof(literal) - 1})
+
+/* The slice of a NUL-terminated string, absent for NULL. Thread: any. */
+static inline struct trc_slice trc_slice_of(const char *s) {
+    return (struct trc_slice){s, s ? strlen(s) : 0};
+}
+
+/* Same bytes, same length? Two absent slices are equal, and equal to an empty one. Thread: any. */
+static inline bool trc_slice_equal(struct trc_slice a, struct trc_slice b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+/* The slice without optional white space (SP and HTAB, RFC 9110 section 5.6.3) at both ends.
+ * Thread: any. */
+static inline struct trc_slice trc_slice_trim(struct trc_slice s) {
+    while (s.len > 0 && (s.p[0] == ' ' || s.p[0] == '\t')) {
+        s.p++;
+        s.len--;
+    }
+    while (s.len > 0 && (s.p[s.len - 1] == ' ' || s.p[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+#endif

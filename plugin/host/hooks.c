@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The request hooks: where uWSGI's requests begin and end for us.
+ *
+ * Begin is the protocol parser of the request's socket, wrapped: when it says that the head is
+ * complete, nothing has been routed, parsed or run yet, whatever will answer the request in the end.
+ * End is an after-request hook, which uWSGI finds by its exported name. Together they are the request
+ * path: no allocation, no lock, no system call, no log line here (but see append_beside_body).
+ */
+#include "host.h"
+#include "tracing/packet.h"
+#include <uwsgi.h>
+
+extern struct uwsgi_server uwsgi;
+
+struct hook {
+    struct uwsgi_socket *socket;
+    int (*parse)(struct wsgi_request *); /* the parser that was there before */
+};
+
+static struct hook *hooks;
+static unsigned hook_count;
+
+/* --- Setting variables ------------------------------------------------------------------------ */
+
+/* uWSGI parses into a vector of fixed size and refuses a request with more variables; routes and
+ * plugins add some of their own after us. */
+#define SPARE_VARIABLES 8u
+
+static bool vector_has_room(unsigned variable_count) {
+    return 2 * (variable_count + 1 + SPARE_VARIABLES) + 5 <= (unsigned)uwsgi.vec_size;
+}
+
+/* Body bytes that came with the head lie behind the packet and leave it no room to grow. uWSGI's own
+ * function moves them away first (it allocates, as it would for any variable added to such a
+ * request); checked before, because it logs a line when the packet is full. */
+static bool append_beside_body(struct wsgi_request *wsgi_req, struct trc_packet *packet,
+                               struct trc_slice old, struct trc_slice name,
+                               struct trc_slice value) {
+    size_t freed = old.p ? 4 + name.len + old.len : 0;
+    if (packet->len - freed + 4 + name.len + value.len > uwsgi.buffer_size)
+        return false;
+    if (old.p)
+        trc_packet_remove(packet, name.len, old);
+    wsgi_req->uh->pktsize = (uint16_t)packet->len;
+    uint16_t parsed = wsgi_req->var_cnt; /* parsing is still to come and would add it twice */
+    uwsgi_req_append(wsgi_req, (char *)name.p, (uint16_t)name.len, (char *)value.p,
+                     (uint16_t)value.len);
+    wsgi_req->var_cnt = parsed;
+    packet->len = wsgi_req->uh->pktsize;
+    packet->tail_len = 0;
+    return true;
+}
+
+/* Values further on in the packet moved: let the request's slices follow. */
+static void shift_values(struct trc_request *request, unsigned names, const char *from,
+                         ptrdiff_t by) {
+    for (unsigned i = 0; i < names; i++)
+        if (request->value[i].p > from)
+            request->value[i].p += by;
+}
+
+static void set_variables(struct wsgi_request *wsgi_req, struct trc_request *request,
+                          const struct trc_injection *injection) {
+    bool tail = wsgi_req->proto_parser_remains > 0 && !wsgi_req->proto_parser_buf;
+    struct trc_packet packet = {wsgi_req->buffer, wsgi_req->uh->pktsize,
+                                tail ? wsgi_req->proto_parser_remains : 0, uwsgi.buffer_size};
+    unsigned names = trc_host.tracer.names.count;
+    bool all = !injection->overflow;
+    for (unsigned i = 0; i < injection->count; i++) {
+        struct trc_slice old = {NULL, 0}, name = injection->item[i].name,
+                         value = injection->item[i].value;
+        ptrdiff_t shift = 0;
+        if (injection->item[i].header >= 0)
+            old = request->value[injection->item[i].header];
+        if (!old.p && !vector_has_room(request->variable_count)) {
+            all = false;
+            continue;
+        }
+        if (trc_packet_set(&packet, old, name, value, &shift) == 0) {
+            if (tail)
+                wsgi_req->proto_parser_remains_buf =
+                    (char *)wsgi_req->proto_parser_remains_buf + shift;
+            if (shift && old.p)
+                shift_values(request, names, old.p, shift);
+        } else if (tail && append_beside_body(wsgi_req, &packet, old, name, value)) {
+            tail = false;
+            if (old.p)
+                shift_values(request, names, old.p, -(ptrdiff_t)(4 + name.len + old.len));
+        } else {
+            all = false;
+            continue;
+        }
+        request->variable_count += old.p == NULL;
+        wsgi_req->uh->pktsize = (uint16_t)packet.len;
+    }
+    if (!all)
+        trc_journal_slot(trc_host.journal, trc_host.tracer.worker, (unsigned)wsgi_req->async_id)
+            ->counters.not_injected++;
+}
+
+/* --- Begin ------------------------------------------------------------------------------------ */
+
+/* Over the uwsgi protocol the first modifier may name something that is no request at all; what
+ * follows is then not a list of variables, even when it happens to look like one. From uWSGI's
+ * documentation, "uwsgi protocol magic variables". */
+static bool is_request(uint8_t modifier1) {
+    switch (modifier1) {
+    case 17:  /* spooler */
+    case 31:  /* message passing */
+    case 100: /* ping */
+    case 101: /* echo */
+    case 103: /* reload of a logged-in worker */
+    case 110: /* signal */
+    case 111: /* cache */
+    case 173: /* RPC */
+    case 200: /* raw body from here on */
+    case 224: /* subscription */
+    case 250: /* cluster configuration */
+        return false;
+    default:
+        return true;
+    }
+}
+
+static void begin(struct wsgi_request *wsgi_req) {
+    struct trc_request request;
+    struct trc_injection injection;
+    if (!is_request(wsgi_req->uh->modifier1) || wsgi_req->is_raw)
+        return;
+    if (trc_packet_scan(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names,
+                        trc_host.tracer.prefix, &request) ||
+        !request.value[TRC_FIELD_METHOD].p)
+        return;
+    request.start_unix_ns = wsgi_req->start_of_request * 1000;
+    trc_tracer_begin(&trc_host.tracer, (unsigned)wsgi_req->async_id, &request, &injection);
+    set_variables(wsgi_req, &request, &injection);
+}
+
+/* What is there of an HTTP request line, however broken. */
+static void refuse(struct wsgi_request *wsgi_req) {
+    struct trc_slice method = {NULL, 0}, target = {NULL, 0};
+    size_t len = wsgi_req->proto_parser_pos;
+    const char *p = wsgi_req->proto_parser_buf;
+    const char *space = p && len ? memchr(p, ' ', len) : NULL;
+    if (space) {
+        method = (struct trc_slice){p, (size_t)(space - p)};
+        len -= method.len + 1;
+        const char *end = memchr(space + 1, ' ', len);
+        target = (struct trc_slice){space + 1, end ? (size_t)(end - space - 1) : len};
+    }
+    trc_tracer_refuse(&trc_host.tracer, (unsigned)wsgi_req->async_id, method, target,
+                      wsgi_req->start_of_request * 1000);
+}
+
+static int parse(struct wsgi_request *wsgi_req) {
+    unsigned i = 0;
+    while (i + 1 < hook_count && hooks[i].socket != wsgi_req->socket)
+        i++;
+    int ret = hooks[i].parse(wsgi_req);
+    if (!trc_host.active ||
+        !atomic_load_explicit(trc_journal_enabled(trc_host.journal), memory_order_relaxed))
+        return ret;
+    if (ret == UWSGI_OK)
+        begin(wsgi_req);
+    else if (ret < 0 && wsgi_req->proto_parser_pos > 0) /* else: connected, and said nothing */
+        refuse(wsgi_req);
+    return ret;
+}
+
+/* --- End -------------------------------------------------------------------------------------- */
+
+/* Exported: uWSGI looks it up by name. Runs after the response is out and the socket closed. */
+__attribute__((visibility("default"))) void trc_request_end(struct wsgi_request *wsgi_req) {
+    if (!trc_host.active)
+        return;
+    struct trc_result result = {
+        .status = wsgi_req->status > 0 ? (uint16_t)wsgi_req->status : 0,
+        .request_bytes = wsgi_req->post_cl,
+        .response_bytes = wsgi_req->response_size,
+        .app = {wsgi_req->appid, wsgi_req->appid ? wsgi_req->appid_len : 0},
+    };
+    trc_tracer_end(&trc_host.tracer, (unsigned)wsgi_req->async_id, &result);
+}
+
+void trc_hooks_install(void) {
+    unsigned count = 0;
+    for (struct uwsgi_socket *s = uwsgi.sockets; s; s = s->next)
+        count += s->proto != NULL;
+    if (count == 0)
+        return;
+    hooks = uwsgi_calloc(count * sizeof(*hooks));
+    for (struct uwsgi_socket *s = uwsgi.sockets; s; s = s->next) {
+        if (!s->proto)
+            continue;
+        hooks[hook_count++] = (struct hook){s, s->proto};
+        s->proto = parse;
+    }
+    uwsgi_string_new_list(&uwsgi.after_request_hooks, "trc_request_end");
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The table of options: what --help shows, what README documents, and what settings.c reads.
+ */
+#include "tracing/settings.h"
+#include <errno.h>
+
+const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
+    [TRC_OPT_SERVICE] = {"tracing-service", false, false, "name of the working directory",
+                         "name of the service that the spans belong to"},
+    [TRC_OPT_TAG] = {"tracing-tag", false, true, "none",
+                     "key=value to put on the process; may be given several times"},
+    [TRC_OPT_DISABLE] = {"tracing-disable", true, false, "false", "load, but trace nothing"},
+    [TRC_OPT_EXPORT] = {"tracing-export", false, true, "jaeger+udp://127.0.0.1:6831",
+                        "where spans go, as a URL <wire>+<transport>://; may be given several times"},
+    [TRC_OPT_FLUSH_INTERVAL] = {"tracing-flush-interval", false, false, "1s",
+                                "longest time a finished span waits, in ms, s or m"},
+    [TRC_OPT_JOURNAL_SIZE] = {"tracing-journal-size", false, false, "1M",
+                              "bytes of finished spans kept for each worker, rounded up to a power "
+                              "of two; k and M allowed"},
+    [TRC_OPT_EXIT_TIMEOUT] = {"tracing-exit-timeout", false, false, "1s",
+                              "longest time a worker's exit waits for the last export, in ms, s or m"},
+    [TRC_OPT_UDP_PACKET] = {"tracing-udp-packet", false, false, "65000",
+                            "largest UDP datagram in bytes; k allowed"},
+    [TRC_OPT_SAMPLER] = {"tracing-sampler", false, false, "const:1",
+                         "which new traces are recorded: const:0|1, probabilistic:P, or "
+                         "ratelimiting:N traces a second; a caller's decision is always kept"},
+    [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger",
+                         "comma-separated context formats that are read, the first valid one wins"},
+    [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger",
+                        "comma-separated context formats given to the application"},
+    [TRC_OPT_VARIABLES] = {"tracing-variables", true, false, "false",
+                           "give the application TRACING_TRACE_ID, TRACING_SPAN_ID and "
+                           "TRACING_SAMPLED"},
+    [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
+                         "names of the tags: http, http/dup or opentracing"},
+};
+
+int trc_options_add(struct trc_options *options, enum trc_option option, const char *value) {
+    unsigned *count = &options->count[option];
+    if (!trc_option_table[option].many)
+        *count = 0;
+    if (*count == TRC_OPTION_VALUES_MAX)
+        return -ENOSPC;
+    options->value[option][(*count)++] = value;
+    return 0;
+}

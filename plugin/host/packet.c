@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The request packet. See packet.h. The one file of this folder that does not know uWSGI.
+ */
+#include "tracing/packet.h"
+#include <errno.h>
+
+static inline size_t read_u16(const char *p) { return (uint8_t)p[0] | (size_t)(uint8_t)p[1] << 8; }
+
+static void write_u16(char *p, size_t v) {
+    p[0] = (char)(v & 0xff);
+    p[1] = (char)(v >> 8);
+}
+
+static inline bool begins_with(const char *p, size_t len, struct trc_slice prefix) {
+    return len > prefix.len && memcmp(p, prefix.p, prefix.len) == 0;
+}
+
+int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
+                    struct trc_slice prefix, struct trc_request *out) {
+    const char *p = packet, *end = packet + len;
+    memset(out->value, 0, names->count * sizeof(out->value[0]));
+    out->repeated = 0;
+    out->prefixed_count = 0;
+    out->variable_count = 0;
+    while (p < end) {
+        if (end - p < 2)
+            return -EINVAL;
+        size_t key_len = read_u16(p);
+        const char *key = p + 2;
+        if ((size_t)(end - key) < key_len + 2)
+            return -EINVAL;
+        struct trc_slice value = {key + key_len + 2, read_u16(key + key_len)};
+        if ((size_t)(end - value.p) < value.len)
+            return -EINVAL;
+        p = value.p + value.len;
+        out->variable_count++;
+
+        int i = trc_names_find(names, key, key_len);
+        if (i >= 0) {
+            if (out->value[i].p)
+                out->repeated |= UINT64_C(1) << i;
+            out->value[i] = value;
+        } else if (prefix.p && begins_with(key, key_len, prefix) &&
+                   out->prefixed_count < TRC_PREFIXED_MAX) {
+            out->prefixed[out->prefixed_count++] = (struct trc_prefixed){
+                {key + prefix.len, key_len - prefix.len}, value};
+        }
+    }
+    return 0;
+}
+
+int trc_packet_set(struct trc_packet *k, struct trc_slice old, struct trc_slice name,
+                   struct trc_slice value, ptrdiff_t *shift) {
+    size_t used = k->len + k->tail_len;
+    size_t grow = old.p ? 0 : 4 + name.len + value.len;
+    if (old.p && value.len > old.len)
+        grow = value.len - old.len;
+    if (name.len > UINT16_MAX || value.len > UINT16_MAX || grow > k->cap - used ||
+        grow > UINT16_MAX - k->len)
+        return -ENOSPC;
+    if (!old.p) {
+        char *at = k->p + k->len;
+        memmove(at + grow, at, k->tail_len);
+        write_u16(at, name.len);
+        memcpy(at + 2, name.p, name.len);
+        write_u16(at + 2 + name.len, value.len);
+        memcpy(at + 4 + name.len, value.p, value.len);
+        k->len += grow;
+        *shift = (ptrdiff_t)grow;
+        return 0;
+    }
+    char *at = k->p + (old.p - k->p);
+    if (value.len != old.len) {
+        char *behind = at + old.len;
+        memmove(at + value.len, behind, (size_t)(k->p + used - behind));
+        write_u16(at - 2, value.len);
+        k->len = k->len - old.len + value.len;
+    }
+    memcpy(at, value.p, value.len);
+    *shift = (ptrdiff_t)value.len - (ptrdiff_t)old.len;
+    return 0;
+}
+
+void trc_packet_remove(struct trc_packet *k, size_t name_len, struct trc_slice old) {
+    char *behind = k->p + (old.p - k->p) + old.len, *at = k->p + (old.p - k->p) - name_len - 4;
+    memmove(at, behind, (size_t)(k->p + k->len - behind));
+    k->len -= (size_t)(behind - at);
+}

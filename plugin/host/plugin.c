@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The plugin as uWSGI sees it: its options, and what happens at each moment of a process's life.
+ *
+ *   master   on_load   log variables          worker   post_fork  recover, seed, start reporters
+ *            init      options and environment          (requests: hooks.c)
+ *            post_init hooks into the sockets           atexit     close spans, flush, join
+ *            preinit   the journal
+ *            libc exit the accounts, in one line an exporter
+ *
+ * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
+ * thread, no socket, no id.
+ */
+#include "host.h"
+#include "tracing/clock.h"
+#include "tracing/log.h"
+#include "tracing/reporter.h"
+#include <uwsgi.h>
+
+extern struct uwsgi_server uwsgi;
+
+struct host trc_host;
+
+static struct trc_options options;
+static struct trc_resource resource;
+static pid_t instance_pid; /* the process that made the journal: the master, or the only one */
+static pid_t worker_pid;   /* this process, if it is a worker that has been set up */
+
+static void log_line(const char *line) { uwsgi_log("%s", line); }
+
+/* --- Options ---------------------------------------------------------------------------------- */
+
+static void take_option(char *name, char *value, void *data) {
+    enum trc_option option = (enum trc_option)(intptr_t)data;
+    if (trc_options_add(&options, option, value ? value : "true")) {
+        uwsgi_log("[tracing] %s = %s: given too often (allowed: %d times)\n", name, value,
+                  TRC_OPTION_VALUES_MAX);
+        exit(1);
+    }
+}
+
+/* uWSGI reads its table when it loads the plugin; it is filled from ours just before. */
+static struct uwsgi_option uwsgi_options[TRC_OPT_COUNT + 1];
+
+__attribute__((constructor)) static void fill_options(void) {
+    static char help[TRC_OPT_COUNT][256];
+    for (int i = 0; i < TRC_OPT_COUNT; i++) {
+        const struct trc_option_info *info = &trc_option_table[i];
+        snprintf(help[i], sizeof(help[i]), "%s (default: %s)", info->help, info->initial);
+        uwsgi_options[i] = (struct uwsgi_option){
+            .name = (char *)info->name,
+            .type = info->flag ? optional_argument : required_argument,
+            .help = help[i],
+            .func = take_option,
+            .data = (void *)(intptr_t)i,
+        };
+    }
+}
+
+/* --- The master ------------------------------------------------------------------------------- */
+
+static void on_load(void) {
+    trc_log_to(log_line);
+    trc_logvars_register();
+}
+
+static int init(void) {
+    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
+    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
+    if (trc_settings_make(&options, directory ? strdup(directory) : NULL, &trc_host.settings,
+                          error)) {
+        uwsgi_log("[tracing] %s\n", error);
+        exit(1);
+    }
+    if (trc_tracer_init(&trc_host.tracer, trc_host.settings.extract, trc_host.settings.inject)) {
+        uwsgi_log("[tracing] tracing-extract, tracing-inject: too many formats\n");
+        exit(1);
+    }
+    trc_host.tracer.sampler = trc_host.settings.sampler;
+    trc_host.tracer.wake = trc_reporters_wake;
+    return 0;
+}
+
+static void forked_child(void) {
+    /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
+    trc_host.active = false;
+    trc_reporters_forget();
+}
+
+static void post_init(void) {
+    trc_hooks_install();
+    pthread_atfork(NULL, NULL, forked_child);
+}
+
+/* The last line of an instance: where every span of it went. */
+static void log_accounts(void) {
+    if (!trc_host.journal || getpid() != instance_pid)
+        return;
+    for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+        struct trc_accounts a;
+        trc_journal_accounts(trc_host.journal, -1, e, &a);
+        trc_log("%s: sampled %llu = exported %llu + failed %llu + dropped %llu + lost %llu + queued "
+                "%llu (recovered %llu, truncated %llu, context errors %llu)",
+                trc_host.settings.exporter[e].url, (unsigned long long)a.sampled,
+                (unsigned long long)a.exported, (unsigned long long)a.failed,
+                (unsigned long long)a.dropped, (unsigned long long)a.lost,
+                (unsigned long long)a.queued, (unsigned long long)a.recovered,
+                (unsigned long long)a.truncated, (unsigned long long)a.context_errors);
+    }
+}
+
+/* Workers and cores are counted by now, and nobody has been forked. */
+static void preinit_apps(void) {
+    struct trc_journal_config config = {
+        .workers = uwsgi.numproc > 0 ? (unsigned)uwsgi.numproc : 1,
+        .cores = uwsgi.cores > 0 ? (unsigned)uwsgi.cores : 1,
+        .exporters = trc_host.settings.exporter_count,
+        .ring_bytes = trc_host.settings.journal_bytes,
+    };
+    int rc = trc_journal_new(&trc_host.journal, &config);
+    if (rc) {
+        /* Tracing must not keep a server from starting that would run without it. */
+        trc_log("no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
+                "tracing",
+                config.workers, config.ring_bytes, strerror(-rc));
+        trc_host.journal = NULL;
+        return;
+    }
+    trc_host.tracer.journal = trc_host.journal;
+    if (trc_host.settings.disabled)
+        atomic_store(trc_journal_enabled(trc_host.journal), 0);
+    instance_pid = getpid();
+    atexit(log_accounts);
+}
+
+/* --- A worker --------------------------------------------------------------------------------- */
+
+static void post_fork(void) {
+    if (!trc_host.journal || uwsgi.mywid < 1 || uwsgi.muleid > 0 || uwsgi.i_am_a_spooler ||
+        (unsigned)uwsgi.mywid > trc_journal_config(trc_host.journal)->workers)
+        return;
+    struct trc_tracer *tracer = &trc_host.tracer;
+    tracer->worker = (unsigned)uwsgi.mywid - 1;
+    trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
+    int rc = trc_tracer_seed(tracer);
+    if (rc == 0)
+        rc = trc_process_describe(&trc_host.settings, &resource);
+    if (rc) {
+        trc_log("worker %d does not trace: no random numbers: %s", uwsgi.mywid, strerror(-rc));
+        return;
+    }
+    struct trc_reporters_config config = {
+        .journal = trc_host.journal,
+        .exporters = trc_host.settings.exporter,
+        .resource = &resource,
+        .worker = tracer->worker,
+        .flush_interval_ns = trc_host.settings.flush_interval_ns,
+    };
+    rc = trc_reporters_start(&config);
+    if (rc) {
+        trc_log("worker %d does not trace: no thread for its reporter: %s", uwsgi.mywid,
+                strerror(-rc));
+        return;
+    }
+    worker_pid = getpid();
+    trc_host.active = true;
+}
+
+/* May run in a signal handler, in the middle of a request and with other cores still at work. */
+static void at_exit(void) {
+    if (!trc_host.active || worker_pid != getpid())
+        return;
+    trc_host.active = false;
+    uint64_t now = trc_clock_mono_ns();
+    for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
+        trc_journal_close_slot(trc_host.journal, trc_host.tracer.worker, core,
+                               TRC_OUTCOME_KILLED, now);
+    trc_reporters_stop(now + trc_host.settings.exit_timeout_ns);
+}
+
+__attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
+    .name = "tracing",
+    .options = uwsgi_options,
+    .on_load = on_load,
+    .init = init,
+    .post_init = post_init,
+    .preinit_apps = preinit_apps,
+    .post_fork = post_fork,
+    .atexit = at_exit,
+};

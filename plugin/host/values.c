@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Values with a unit.
+ */
+#include "tracing/clock.h"
+#include "tracing/settings.h"
+#include <errno.h>
+
+/* Digits at the start of *text; what follows is left in *text. */
+static int take_number(struct trc_slice *text, uint64_t *out) {
+    uint64_t v = 0;
+    size_t i = 0;
+    for (; i < text->len && text->p[i] >= '0' && text->p[i] <= '9'; i++) {
+        if (v > UINT64_MAX / 10 - 1)
+            return -EINVAL;
+        v = v * 10 + (uint64_t)(text->p[i] - '0');
+    }
+    if (i == 0)
+        return -EINVAL;
+    *text = (struct trc_slice){text->p + i, text->len - i};
+    *out = v;
+    return 0;
+}
+
+struct unit {
+    struct trc_slice name;
+    uint64_t factor;
+};
+
+static int parse_with_unit(struct trc_slice text, const struct unit *units, size_t unit_count,
+                           uint64_t *out) {
+    uint64_t v;
+    if (take_number(&text, &v))
+        return -EINVAL;
+    for (size_t i = 0; i < unit_count; i++) {
+        if (!trc_slice_equal(text, units[i].name))
+            continue;
+        if (v > UINT64_MAX / units[i].factor)
+            return -EINVAL;
+        *out = v * units[i].factor;
+        return 0;
+    }
+    return -EINVAL;
+}
+
+int trc_parse_duration(struct trc_slice text, uint64_t *out_ns) {
+    static const struct unit units[] = {{TRC_SLICE("ms"), TRC_NS_PER_MS},
+                                        {TRC_SLICE("s"), TRC_NS_PER_S},
+                                        {TRC_SLICE("m"), 60 * TRC_NS_PER_S}};
+    return parse_with_unit(text, units, sizeof(units) / sizeof(units[0]), out_ns);
+}
+
+int trc_parse_size(struct trc_slice text, uint64_t *out_bytes) {
+    static const struct unit units[] = {
+        {TRC_SLICE(""), 1}, {TRC_SLICE("k"), 1024}, {TRC_SLICE("M"), 1024 * 1024}};
+    return parse_with_unit(text, units, sizeof(units) / sizeof(units[0]), out_bytes);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The formats of this folder, for the table in formats.c.
+ */
+#ifndef TRACING_PROPAGATE_FORMATS_H
+#define TRACING_PROPAGATE_FORMATS_H
+
+#include "tracing/format.h"
+
+extern const struct trc_format trc_format_jaeger;
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The journal's mapping: made once by the master, inherited by every worker.
+ *
+ * A memfd and not an anonymous mapping, because a ring is mapped twice in a row: a record that
+ * passes the end of the ring goes on in the second mapping, which is the beginning again. That needs
+ * something to map from.
+ */
+#include "journal_internal.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct record) == 16, "a record's head keeps spans 8-aligned");
+_Static_assert(sizeof(struct trc_slot) % 64 == 0, "slots of two cores share no cache line");
+_Static_assert(sizeof(struct block) % 64 == 0, "slots begin on a cache line");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are shared between processes");
+
+static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+static size_t round_ring(size_t wanted) {
+    size_t bytes = TRC_RING_BYTES_MIN; /* a multiple of every page size Linux has */
+    while (bytes < wanted && bytes < TRC_RING_BYTES_MAX)
+        bytes *= 2;
+    return bytes;
+}
+
+/* Maps each worker's ring twice in a row at j->rings. */
+static int map_rings(struct trc_journal *j, int fd) {
+    size_t ring = j->config.ring_bytes, all = j->config.workers * 2 * ring;
+    char *base = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED)
+        return -errno;
+    for (unsigned i = 0; i < j->config.workers * 2; i++) {
+        off_t off = (off_t)(j->control_bytes + (i / 2) * ring);
+        if (mmap(base + i * ring, ring, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, off) ==
+            MAP_FAILED) {
+            int rc = -errno;
+            munmap(base, all);
+            return rc;
+        }
+    }
+    j->rings = base;
+    return 0;
+}
+
+static int map_all(struct trc_journal *j, int fd) {
+    size_t all = j->control_bytes + j->config.workers * j->config.ring_bytes;
+    if (ftruncate(fd, (off_t)all))
+        return -errno;
+    void *control = mmap(NULL, j->control_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (control == MAP_FAILED)
+        return -errno;
+    j->header = control;
+    int rc = map_rings(j, fd);
+    if (rc)
+        munmap(control, j->control_bytes);
+    return rc;
+}
+
+int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *config) {
+    struct trc_journal *j = calloc(1, sizeof(*j));
+    if (!j)
+        return -ENOMEM;
+    j->config = *config;
+    j->config.ring_bytes = round_ring(config->ring_bytes);
+    j->ring_mask = j->config.ring_bytes - 1;
+    j->block_bytes = sizeof(struct block) + config->cores * sizeof(struct trc_slot);
+    j->control_bytes = round_up(sizeof(struct header) + config->workers * j->block_bytes,
+                                (size_t)sysconf(_SC_PAGESIZE));
+    int rc = trc_random_bytes(&j->key, sizeof(j->key));
+    int fd = -1;
+    if (rc == 0) {
+        fd = memfd_create("uwsgi-tracing-journal", MFD_CLOEXEC);
+        rc = fd < 0 ? -errno : map_all(j, fd);
+    }
+    if (fd >= 0)
+        close(fd); /* the mappings keep the memory */
+    if (rc) {
+        free(j);
+        return rc;
+    }
+    j->header->key = j->key;
+    atomic_store(&j->header->enabled, 1);
+    *out = j;
+    return 0;
+}
+
+void trc_journal_free(struct trc_journal *j) {
+    if (!j)
+        return;
+    munmap(j->rings, j->config.workers * 2 * j->config.ring_bytes);
+    munmap(j->header, j->control_bytes);
+    free(j);
+}
+
+const struct trc_journal_config *trc_journal_config(const struct trc_journal *j) {
+    return &j->config;
+}
+
+_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *j) { return &j->header->enabled; }
+
+_Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) { return &j->header->limiter; }
+
+struct trc_slot *trc_journal_slot(const struct trc_journal *j, unsigned worker, unsigned core) {
+    return (struct trc_slot *)(block_of(j, worker) + 1) + core;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Layout of the journal's mapping, for the three files that implement tracing/journal.h:
+ * journal.c (the mapping), ring.c (records and cursors), recover.c (the dead, and the accounts).
+ */
+#ifndef TRACING_TRACE_JOURNAL_INTERNAL_H
+#define TRACING_TRACE_JOURNAL_INTERNAL_H
+
+#include "tracing/journal.h"
+
+enum record_kind { RECORD_SPAN = 1, RECORD_PAD = 2 };
+
+struct record {
+    _Atomic uint64_t stamp; /* stamp_of(its position), written last */
+    uint32_t len;           /* bytes behind this head */
+    uint32_t kind;
+};
+
+#define RECORD_HEAD sizeof(struct record)
+
+/* Two copies of an exporter's state, of which one is in force: a publication writes the other and
+ * then turns `active`, so that a death in between leaves the old one whole. */
+struct cursor {
+    _Alignas(64) _Atomic uint32_t active; /* counts publications; its low bit is the copy in force */
+    struct trc_cursor_state state[2];
+};
+
+struct block {
+    _Alignas(64) _Atomic uint64_t head; /* reserved up to here */
+    _Alignas(64) _Atomic uint32_t woken; /* the reporters were told that the ring is half full */
+    _Atomic uint64_t recovered;
+    _Atomic uint64_t lost;
+    struct cursor cursor[TRC_EXPORTERS_MAX];
+    /* struct trc_slot slot[cores] follows */
+};
+
+struct header {
+    uint64_t key; /* random: makes stamps that a client cannot guess */
+    _Alignas(64) _Atomic uint32_t enabled;
+    _Alignas(64) _Atomic uint64_t limiter;
+};
+
+struct trc_journal {
+    struct trc_journal_config config;
+    uint64_t key, ring_mask;
+    struct header *header; /* mapping of control_bytes */
+    size_t control_bytes, block_bytes;
+    char *rings; /* address range of workers * 2 * ring_bytes */
+};
+
+static inline struct block *block_of(const struct trc_journal *j, unsigned worker) {
+    return (struct block *)((char *)j->header + sizeof(struct header) + worker * j->block_bytes);
+}
+
+static inline struct record *record_at(const struct trc_journal *j, unsigned worker, uint64_t pos) {
+    return (struct record *)(j->rings + worker * 2 * j->config.ring_bytes + (pos & j->ring_mask));
+}
+
+/* splitmix64's finaliser: every bit of the position changes half of the stamp's. Never 0, which is
+ * what fresh memory holds. */
+static inline uint64_t stamp_of(const struct trc_journal *j, uint64_t pos) {
+    uint64_t z = pos ^ j->key;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ (z >> 31)) | 1;
+}
+
+static inline uint64_t record_bytes(uint32_t len) {
+    return RECORD_HEAD + (((uint64_t)len + 7) & ~UINT64_C(7));
+}
+
+/* Position of the slowest exporter: what lies before it may be overwritten. Without exporters, the
+ * head: nobody waits for anything. */
+static inline uint64_t tail_of(const struct trc_journal *j, struct block *b, uint64_t head) {
+    uint64_t tail = head;
+    for (unsigned e = 0; e < j->config.exporters; e++) {
+        struct cursor *c = &b->cursor[e];
+        uint32_t active = atomic_load_explicit(&c->active, memory_order_acquire);
+        uint64_t pos = atomic_load_explicit(&c->state[active & 1].pos, memory_order_acquire);
+        if (pos < tail)
+            tail = pos;
+    }
+    return tail;
+}
+
+/* A counter that one thread writes and others read. */
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t n) {
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+static inline uint64_t counter_get(const _Atomic uint64_t *counter) {
+    return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif

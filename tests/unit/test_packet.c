@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Scanning and editing of request packets, on guard pages.
+ */
+#include "unit.h"
+#include "tracing/packet.h"
+
+static char bytes[70000];
+static size_t used;
+
+static void var(const char *key, const char *value) {
+    size_t k = strlen(key), v = strlen(value);
+    bytes[used++] = (char)(k & 0xff);
+    bytes[used++] = (char)(k >> 8);
+    memcpy(bytes + used, key, k);
+    used += k;
+    bytes[used++] = (char)(v & 0xff);
+    bytes[used++] = (char)(v >> 8);
+    memcpy(bytes + used, value, v);
+    used += v;
+}
+
+static int setup(void **state) {
+    struct trc_names *names = calloc(1, sizeof(*names));
+    trc_names_add(names, TRC_SLICE("REQUEST_METHOD"));
+    trc_names_add(names, TRC_SLICE("HTTP_UBER_TRACE_ID"));
+    trc_names_add(names, TRC_SLICE("HTTP_HOST"));
+    used = 0;
+    *state = names;
+    return 0;
+}
+
+static int teardown(void **state) {
+    free(*state);
+    return 0;
+}
+
+static struct trc_request request;
+
+static int scan(const struct trc_names *names, size_t len) {
+    return trc_packet_scan(guarded(0, bytes, len), len, names, TRC_SLICE("HTTP_UBERCTX_"), &request);
+}
+
+static void assert_value(unsigned i, const char *want) {
+    if (!want) {
+        assert_null(request.value[i].p);
+        return;
+    }
+    assert_non_null(request.value[i].p);
+    assert_int_equal(request.value[i].len, strlen(want));
+    assert_memory_equal(request.value[i].p, want, strlen(want));
+}
+
+static void finds_wanted_variables(void **state) {
+    var("SERVER_PORT", "80");
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_UBERCTX_USER_ID", "42");
+    var("HTTP_UBERCTX_", "no name");
+    var("HTTP_HOST", "");
+    assert_int_equal(scan(*state, used), 0);
+    assert_value(0, "GET");
+    assert_value(1, NULL);
+    assert_value(2, "");
+    assert_int_equal(request.repeated, 0);
+    assert_int_equal(request.variable_count, 5);
+    assert_int_equal(request.prefixed_count, 1);
+    assert_memory_equal(request.prefixed[0].rest.p, "USER_ID", 7);
+    assert_memory_equal(request.prefixed[0].value.p, "42", 2);
+}
+
+static void tells_a_repeated_variable(void **state) {
+    var("HTTP_UBER_TRACE_ID", "first");
+    var("HTTP_UBER_TRACE_ID", "second");
+    assert_int_equal(scan(*state, used), 0);
+    assert_value(1, "second");
+    assert_int_equal(request.repeated, 2);
+}
+
+static void survives_every_cut(void **state) {
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+    var("HTTP_UBERCTX_A", "b");
+    size_t whole = used, complete = 0;
+    for (size_t len = 0; len <= whole; len++)
+        complete += scan(*state, len) == 0;
+    assert_int_equal(complete, 4); /* none, one, two or three variables */
+}
+
+static void survives_every_length_byte(void **state) {
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_HOST", "localhost");
+    for (size_t i = 0; i < used; i++) {
+        char kept = bytes[i];
+        for (int b = 0; b < 256; b++) {
+            bytes[i] = (char)b;
+            scan(*state, used);
+        }
+        bytes[i] = kept;
+    }
+}
+
+static void survives_random_bytes(void **state) {
+    srandom(1);
+    for (int round = 0; round < 20000; round++) {
+        size_t len = (size_t)random() % 200;
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (char)(random() % (round % 2 ? 256 : 24));
+        scan(*state, len);
+    }
+}
+
+static void keeps_no_more_prefixed_than_there_is_room_for(void **state) {
+    char name[64];
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof(name), "HTTP_UBERCTX_K%d", i);
+        var(name, "v");
+    }
+    assert_int_equal(scan(*state, used), 0);
+    assert_int_equal(request.prefixed_count, TRC_PREFIXED_MAX);
+    assert_int_equal(request.variable_count, 200);
+}
+
+/* --- Editing ---------------------------------------------------------------------------------- */
+
+static struct trc_packet packet_of(size_t cap, const char *tail) {
+    static char memory[70000];
+    char *end = memory + sizeof(memory);
+    struct trc_packet k = {end - cap, used, strlen(tail), cap};
+    memcpy(k.p, bytes, used);
+    memcpy(k.p + used, tail, strlen(tail));
+    return k;
+}
+
+static void scan_packet(const struct trc_names *names, const struct trc_packet *k) {
+    assert_int_equal(trc_packet_scan(k->p, k->len, names, TRC_SLICE("HTTP_UBERCTX_"), &request), 0);
+}
+
+static void set_and_check(void **state, const char *old, const char *value, const char *tail) {
+    ptrdiff_t shift = 0;
+    used = 0;
+    var("REQUEST_METHOD", "GET");
+    if (old)
+        var("HTTP_UBER_TRACE_ID", old);
+    var("HTTP_HOST", "localhost");
+    size_t before = used;
+    struct trc_packet k = packet_of(1000, tail);
+    scan_packet(*state, &k);
+    assert_int_equal(trc_packet_set(&k, request.value[1], TRC_SLICE("HTTP_UBER_TRACE_ID"),
+                                    trc_slice_of(value), &shift),
+                     0);
+    scan_packet(*state, &k);
+    assert_value(0, "GET");
+    assert_value(1, value);
+    assert_value(2, "localhost");
+    assert_int_equal(request.repeated, 0);
+    assert_int_equal((ptrdiff_t)k.len - (ptrdiff_t)before, shift);
+    assert_memory_equal(k.p + k.len, tail, strlen(tail));
+}
+
+static void sets_over_and_behind(void **state) {
+    static const char *const tails[] = {"", "body bytes that came with the head"};
+    for (int t = 0; t < 2; t++) {
+        set_and_check(state, "1:2:3:1", "4:5:6:0", tails[t]);
+        set_and_check(state, "1:2:3:1", "shorter", tails[t]);
+        set_and_check(state, "1:2:3:1", "1", tails[t]);
+        set_and_check(state, "1:2:3:1", "", tails[t]);
+        set_and_check(state, "", "longer than nothing", tails[t]);
+        set_and_check(state, "1:2:3:1", "very much longer than it was before", tails[t]);
+        set_and_check(state, NULL, "1:2:3:1", tails[t]);
+    }
+}
+
+static void refuses_what_does_not_fit(void **state) {
+    (void)state;
+    var("HTTP_UBER_TRACE_ID", "1");
+    for (size_t room = 0; room < 40; room++) {
+        ptrdiff_t shift;
+        struct trc_packet k = packet_of(used + 4 + room, "tail");
+        char before[200];
+        memcpy(before, k.p, used + 4);
+        int rc = trc_packet_set(&k, (struct trc_slice){NULL, 0}, TRC_SLICE("NAME"),
+                                TRC_SLICE("0123456789"), &shift);
+        assert_int_equal(rc, room >= 18 ? 0 : -ENOSPC);
+        if (rc) {
+            assert_int_equal(k.len, used);
+            assert_memory_equal(k.p, before, used + 4);
+        }
+        struct trc_slice old = {k.p + 2 + 18 + 2, 1};
+        k = packet_of(used + 4 + room, "tail");
+        rc = trc_packet_set(&k, old, TRC_SLICE("HTTP_UBER_TRACE_ID"), TRC_SLICE("0123456789"),
+                            &shift);
+        assert_int_equal(rc, room >= 9 ? 0 : -ENOSPC);
+    }
+}
+
+static void keeps_within_what_the_length_can_say(void **state) {
+    (void)state;
+    static char big[66000];
+    ptrdiff_t shift;
+    struct trc_packet k = {big, 65530, 0, sizeof(big)};
+    assert_int_equal(trc_packet_set(&k, (struct trc_slice){NULL, 0}, TRC_SLICE("N"),
+                                    TRC_SLICE("v"), &shift),
+                     -ENOSPC);
+}
+
+static void removes_a_variable(void **state) {
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+    var("HTTP_HOST", "localhost");
+    struct trc_packet k = packet_of(1000, "tail");
+    char *tail = k.p + k.len;
+    scan_packet(*state, &k);
+    trc_packet_remove(&k, 18, request.value[1]);
+    scan_packet(*state, &k);
+    assert_value(0, "GET");
+    assert_value(1, NULL);
+    assert_value(2, "localhost");
+    assert_memory_equal(tail, "tail", 4);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(finds_wanted_variables),
+        TEST(tells_a_repeated_variable),
+        TEST(survives_every_cut),
+        TEST(survives_every_length_byte),
+        TEST(survives_random_bytes),
+        TEST(keeps_no_more_prefixed_than_there_is_room_for),
+        TEST(sets_over_and_behind),
+        TEST(refuses_what_does_not_fit),
+        TEST(keeps_within_what_the_length_can_say),
+        TEST(removes_a_variable),
+    };
+    return cmocka_run_group_tests_name("packet", tests, NULL, NULL);
+}
