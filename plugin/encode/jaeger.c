@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Jaeger's agent wire: one emitBatch message a datagram, in Thrift's compact or binary protocol.
+ * Used by the reporters, through trc_encoder_jaeger_compact and trc_encoder_jaeger_binary.
+ *
+ *   buf:  gap        | span | span | ...            | room for one more span, the worst there can be
+ *         ^ the head, right-aligned by finish       ^ `at`
+ *
+ * A span is written before anybody knows whether it fits: behind the message there is always room
+ * for the largest one, and a message that became too long just does not count it. That is exact, and
+ * costs one comparison a span; a sizing pass would cost as much as the writing. The head can only be
+ * written by finish, since the list header of the spans has the length of their count.
+ */
+#include "jaeger_internal.h"
+#include "plain.h"
+#include "resource.h"
+#include "thrift_put.h"
+#include "tracing/clock.h"
+#include "tracing/hex.h"
+#include "tracing/version.h"
+#include <errno.h>
+#include <stdlib.h>
+
+/* What changes in the head: seqid, and the list header (type and count). */
+#define HEAD_MAX (TRC_THRIFT_VARINT32_MAX + 1 + TRC_THRIFT_VARINT32_MAX)
+/* seqNo, stats and their three fields, four headers of 3 bytes and one of 1...3, three stop bytes. */
+#define TAIL_MAX (4 * (3 + TRC_THRIFT_VARINT64_MAX) + 3 + 3)
+/* A string of the arena, not one byte of which is UTF-8. */
+#define STRING_MAX (TRC_THRIFT_VARINT32_MAX + 3 * TRC_SPAN_ARENA)
+/* Fields 1-10 of a Span with one string, its stop byte, and TRC_ATTR_MAX tags. The lead is extra. */
+#define SPAN_MAX                                                                                   \
+    (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 +                                         \
+     TRC_ATTR_MAX * (TRC_JAEGER_PREFIX_MAX + STRING_MAX + 1) + TRC_THRIFT_SLACK)
+
+struct trc_encoder {
+    bool compact;
+    unsigned count;     /* of spans in the message */
+    char *at;           /* the end of the message so far */
+    char *spans;        /* where they begin */
+    char *limit;        /* where they must end */
+    unsigned lead_skip; /* attributes of each span that the lead has already */
+    enum trc_semconv semconv;
+    struct trc_jaeger_constants constants;
+    char buf[];
+};
+
+char *trc_thrift_put_unclean(char *at, struct trc_slice s, bool compact) {
+    char *const text = at + TRC_THRIFT_VARINT32_MAX;
+    struct trc_buf b = trc_buf_over(text, 3 * s.len);
+
+    trc_utf8_put(&b, s);
+    at = trc_thrift_put_len(at, b.len, compact);
+    memmove(at, text, b.len);
+    return at + b.len;
+}
+
+/* The tags of a span: Span field 10. */
+TRC_THRIFT_INLINE char *put_tags(char *at, const struct trc_jaeger_constants *c,
+                                 const struct trc_attribute *a, unsigned count, bool plain,
+                                 const bool compact) {
+    at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 10, 1, compact);
+    at = trc_thrift_put_list(at, c->lead_count + count, compact);
+    at = trc_thrift_put_bytes(at, c->lead.p, c->lead.len);
+
+    for (const struct trc_attribute *end = a + count; a < end; a++) {
+        const struct trc_jaeger_prefix *prefix = &c->prefix[a->key];
+        memcpy(at, prefix->bytes, TRC_JAEGER_PREFIX_MAX); /* constant size: no call */
+        at += prefix->len;
+        switch (prefix->type) {
+        case TRC_ATTR_STRING:
+            at = trc_thrift_put_string(at, a->s, plain, compact);
+            break;
+        case TRC_ATTR_INT:
+            at = trc_thrift_put_i64(at, a->i, compact);
+            break;
+        case TRC_ATTR_BOOL: /* compact: the header of field 5, 4 above... 3 above vType, is it */
+            *at++ = compact ? (a->i ? 0x31 : 0x32) : (a->i ? 1 : 0);
+            break;
+        default:
+            at = trc_thrift_put_double(at, a->d, compact);
+            break;
+        }
+        *at++ = 0; /* end of Tag */
+    }
+    return at;
+}
+
+/* struct Span of jaeger.thrift: all eight required fields, always; without one of them the
+ * receiver's decoder gives up the whole batch. No references: the receiver makes one out of
+ * parentSpanId. */
+TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
+                                 const struct trc_span *span, const struct trc_attribute *a,
+                                 unsigned count, const bool compact) {
+    const bool plain = trc_plain(span->arena, span->arena_len, false);
+    struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
+    const int64_t start_us = (int64_t)(span->start_unix_ns / TRC_NS_PER_US);
+    const int64_t duration_us = (int64_t)(span->duration_ns / TRC_NS_PER_US);
+
+    if (!name.p)
+        name = TRC_SLICE("HTTP");
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 1, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->trace_lo, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 2, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->trace_hi, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 3, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->span_id, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 4, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->parent_id, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 5, 1, compact);
+    at = trc_thrift_put_string(at, name, plain, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I32, 7, 2, compact);
+    at = trc_thrift_put_i32(at, span->flags, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 8, 1, compact);
+    at = trc_thrift_put_i64(at, start_us, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 9, 1, compact);
+    at = trc_thrift_put_i64(at, duration_us, compact);
+    at = put_tags(at, c, a, count, plain, compact);
+    *at++ = 0; /* end of Span */
+    return at;
+}
+
+TRC_THRIFT_INLINE int add(struct trc_encoder *e, const struct trc_span *span,
+                          const struct trc_attribute *a, unsigned count, const bool compact) {
+    char *const at = put_span(e->at, &e->constants, span, a, count, compact);
+
+    if (__builtin_expect(at > e->limit, 0))
+        return at - e->at > e->limit - e->spans ? -EMSGSIZE : -ENOSPC;
+    e->at = at;
+    e->count++;
+    return 0;
+}
+
+int trc_jaeger_add(struct trc_encoder *e, const struct trc_span *span,
+                   const struct trc_attribute *attributes, unsigned count) {
+    return e->compact ? add(e, span, attributes, count, true)
+                      : add(e, span, attributes, count, false);
+}
+
+static int add_compact(struct trc_encoder *e, const struct trc_span *span) {
+    struct trc_attribute list[TRC_ATTR_MAX];
+    const unsigned count = trc_attributes(span, e->semconv, list);
+
+    return add(e, span, list + e->lead_skip, count - e->lead_skip, true);
+}
+
+static int add_binary(struct trc_encoder *e, const struct trc_span *span) {
+    struct trc_attribute list[TRC_ATTR_MAX];
+    const unsigned count = trc_attributes(span, e->semconv, list);
+
+    return add(e, span, list + e->lead_skip, count - e->lead_skip, false);
+}
+
+/* Everything behind the spans: Batch {3: seqNo, 4: ClientStats {1, 2, 3}}, and three stop bytes. */
+static char *put_tail(char *at, uint64_t sequence, const struct trc_client_stats *stats,
+                      bool compact) {
+    const uint64_t lost[] = {stats->full_queue, stats->too_large, stats->failed};
+
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 3, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)sequence, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_STRUCT, 4, 1, compact);
+    for (unsigned i = 0; i < 3; i++) {
+        at = trc_thrift_put_field(at, TRC_THRIFT_I64, i + 1, 1, compact);
+        at = trc_thrift_put_i64(at, (int64_t)lost[i], compact);
+    }
+    memset(at, 0, 3); /* end of ClientStats, Batch and the arguments */
+    return at + 3;
+}
+
+/* Everything before the spans, written so that it ends at e->spans. Returns where it begins. */
+static char *put_head(struct trc_encoder *e, uint32_t seqid) {
+    const struct trc_jaeger_constants *c = &e->constants;
+    char list[1 + TRC_THRIFT_VARINT32_MAX + TRC_THRIFT_SLACK];
+    char number[TRC_THRIFT_VARINT32_MAX + TRC_THRIFT_SLACK];
+    /* The compact seqid is a plain varint, without zigzag. */
+    const size_t number_len = (size_t)(trc_thrift_put_len(number, seqid, e->compact) - number);
+    const size_t list_len = (size_t)(trc_thrift_put_list(list, e->count, e->compact) - list);
+    const struct trc_slice parts[] = {
+        c->open, {number, number_len}, c->head, {list, list_len}};
+    char *at = e->spans;
+
+    for (unsigned i = 4; i-- > 0;) {
+        at -= parts[i].len;
+        memcpy(at, parts[i].p, parts[i].len);
+    }
+    return at;
+}
+
+static struct trc_slice finish(struct trc_encoder *e, uint64_t sequence,
+                               const struct trc_client_stats *stats) {
+    char *const start = put_head(e, (uint32_t)sequence);
+    char *const end = put_tail(e->at, sequence, stats, e->compact);
+
+    e->at = e->spans;
+    e->count = 0;
+    return (struct trc_slice){start, (size_t)(end - start)};
+}
+
+static void drop(struct trc_encoder *e) {
+    if (e) {
+        trc_jaeger_constants_fini(&e->constants);
+        free(e);
+    }
+}
+
+struct trc_encoder *trc_jaeger_make(const struct trc_jaeger_setup *setup) {
+    struct trc_jaeger_constants constants;
+
+    if (trc_jaeger_constants_init(&constants, setup) != 0)
+        return NULL;
+    const size_t gap = constants.open.len + constants.head.len + HEAD_MAX;
+    struct trc_encoder *e = NULL;
+    if (gap + TAIL_MAX < setup->max_bytes)
+        /* What is never touched of it takes no memory. */
+        e = malloc(sizeof(*e) + setup->max_bytes + constants.lead.len + SPAN_MAX);
+    if (!e) {
+        trc_jaeger_constants_fini(&constants);
+        return NULL;
+    }
+    *e = (struct trc_encoder){.compact = setup->compact, .constants = constants};
+    e->spans = e->at = e->buf + gap;
+    e->limit = e->buf + setup->max_bytes - TAIL_MAX;
+    return e;
+}
+
+static struct trc_jaeger_tag string_tag(struct trc_slice key, struct trc_slice value) {
+    return (struct trc_jaeger_tag){.key = key, .type = TRC_ATTR_STRING, .s = value};
+}
+
+/* Tags of the Process (protocols 2.4) into tags[5 + resource->tag_count]; returns how many. */
+static unsigned process_tags(const struct trc_resource *r, struct trc_slice uuid,
+                             struct trc_jaeger_tag *tags) {
+    const struct trc_jaeger_tag facts[] = {
+        string_tag(TRC_SLICE("jaeger.version"), TRC_SLICE("uwsgi-tracing-" TRC_VERSION)),
+        string_tag(TRC_SLICE("hostname"), r->hostname),
+        string_tag(TRC_SLICE("ip"), r->ip),
+        string_tag(TRC_SLICE("client-uuid"), uuid),
+        {.key = TRC_SLICE("process.pid"), .type = TRC_ATTR_INT, .i = r->pid},
+    };
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < sizeof(facts) / sizeof(facts[0]); i++) {
+        const bool absent = facts[i].type == TRC_ATTR_STRING && !facts[i].s.p;
+        if (!absent && !trc_resource_has_tag(r, facts[i].key))
+            tags[count++] = facts[i];
+    }
+    for (unsigned i = 0; i < r->tag_count; i++)
+        tags[count++] = string_tag(r->tags[i].key, r->tags[i].value);
+    return count;
+}
+
+/* The tags every span begins with: the constant attributes of the semconv, which are the first of
+ * any span. Jaeger knows the kind of a span from span.kind alone, so that one is never missing.
+ * Into lead[TRC_ATTR_MAX + 1]; *skip: how many of a span's attributes that covers. */
+static unsigned lead_tags(enum trc_semconv semconv, struct trc_jaeger_tag *lead, unsigned *skip) {
+    struct trc_attribute list[TRC_ATTR_MAX];
+    struct trc_span empty;
+    bool kind = false;
+    unsigned count = 0;
+
+    trc_span_clear(&empty);
+    const unsigned attributes = trc_attributes(&empty, semconv, list);
+    while (count < attributes && trc_attribute_keys[list[count].key].constant.p) {
+        const struct trc_attribute_key *key = &trc_attribute_keys[list[count].key];
+        lead[count++] = string_tag(key->name, key->constant);
+        kind = kind || trc_slice_equal(key->name, TRC_SLICE("span.kind"));
+    }
+    *skip = count;
+    if (!kind)
+        lead[count++] = string_tag(TRC_SLICE("span.kind"), TRC_SLICE("server"));
+    return count;
+}
+
+static struct trc_encoder *make(const struct trc_encoder_config *config, bool compact) {
+    const struct trc_resource *r = config->resource;
+    struct trc_jaeger_tag lead[TRC_ATTR_MAX + 1];
+    struct trc_jaeger_tag *process = malloc((5 + r->tag_count) * sizeof(*process));
+    char uuid[16];
+    unsigned skip;
+
+    if (!process)
+        return NULL;
+    trc_hex_put16(uuid, r->client_uuid);
+    const struct trc_jaeger_setup setup = {
+        .compact = compact,
+        .max_bytes = config->max_bytes,
+        .service = r->service,
+        .process = process,
+        .process_count = process_tags(r, (struct trc_slice){uuid, sizeof(uuid)}, process),
+        .lead = lead,
+        .lead_count = lead_tags(config->semconv, lead, &skip),
+        .keys = trc_attribute_keys,
+        .key_count = trc_attribute_key_count,
+    };
+    struct trc_encoder *e = trc_jaeger_make(&setup);
+    free(process);
+    if (e) {
+        e->semconv = config->semconv;
+        e->lead_skip = skip;
+    }
+    return e;
+}
+
+static struct trc_encoder *make_compact(const struct trc_encoder_config *config) {
+    return make(config, true);
+}
+
+static struct trc_encoder *make_binary(const struct trc_encoder_config *config) {
+    return make(config, false);
+}
+
+const struct trc_encoder_ops trc_encoder_jaeger_compact = {
+    "jaeger compact", make_compact, drop, add_compact, finish};
+
+const struct trc_encoder_ops trc_encoder_jaeger_binary = {
+    "jaeger binary", make_binary, drop, add_binary, finish};

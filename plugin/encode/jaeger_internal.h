@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Inside the Jaeger encoder. Private: jaeger.c, jaeger_constants.c, and the test that shows golden
+ * bytes, which needs process tags and attributes of its own choice.
+ *
+ *   message = open, seqid, head, list header of the spans, span ..., seqNo, stats
+ *   span    = ids, name, flags, times, list header of the tags, lead, (prefix, value) ...
+ *
+ * `open`, `head`, `lead` and each `prefix` are constant: Thrift's c_glib library writes them once, in
+ * the worker, in jaeger_constants.c. What lies between changes, and is written by jaeger.c.
+ */
+#ifndef TRACING_ENCODE_JAEGER_INTERNAL_H
+#define TRACING_ENCODE_JAEGER_INTERNAL_H
+
+#include "tracing/encoder.h"
+
+/* A tag with its value. */
+struct trc_jaeger_tag {
+    struct trc_slice key;
+    enum trc_attribute_type type;
+    union {
+        struct trc_slice s;
+        int64_t i; /* also BOOL */
+        double d;
+    };
+};
+
+/* What an encoder is made for. Borrowed by make only, but for `keys`, of which nothing is kept. */
+struct trc_jaeger_setup {
+    bool compact; /* else the binary protocol */
+    size_t max_bytes;
+    struct trc_slice service;
+    const struct trc_jaeger_tag *process; /* tags of the process */
+    unsigned process_count;
+    const struct trc_jaeger_tag *lead; /* tags every span begins with */
+    unsigned lead_count;
+    const struct trc_attribute_key *keys; /* of the attributes handed to add */
+    unsigned key_count;
+};
+
+/* Everything of a Tag before its value, and the type of that. Of one size, so that copying it takes
+ * a few moves and no call: 48 bytes hold every name there is (make fails if one does not fit). */
+#define TRC_JAEGER_PREFIX_MAX 48
+
+struct trc_jaeger_prefix {
+    char bytes[TRC_JAEGER_PREFIX_MAX];
+    uint8_t len;
+    uint8_t type;     /* enum trc_attribute_type */
+    uint8_t pad[14];  /* a power of two is found by a shift */
+};
+
+struct trc_jaeger_constants {
+    struct trc_jaeger_prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
+    unsigned lead_count;
+    struct trc_slice open, head, lead; /* in bytes */
+    char *bytes;                       /* malloc'd */
+};
+
+/* Writes the constants. Returns 0, or -ENOMEM, -E2BIG (a key is too long, or too many), -EIO (Thrift
+ * refused) with nothing held. Thread: reporter. */
+int trc_jaeger_constants_init(struct trc_jaeger_constants *c, const struct trc_jaeger_setup *setup);
+void trc_jaeger_constants_fini(struct trc_jaeger_constants *c);
+
+/* An encoder as the ops make it, of any parts; dropped by the ops' drop. NULL as make. */
+struct trc_encoder *trc_jaeger_make(const struct trc_jaeger_setup *setup);
+
+/* add of the ops, with `count` attributes (at most TRC_ATTR_MAX; keys are setup->keys) instead of
+ * the span's own. No string is longer than TRC_SPAN_ARENA. */
+int trc_jaeger_add(struct trc_encoder *encoder, const struct trc_span *span,
+                   const struct trc_attribute *attributes, unsigned count);
+
+#endif

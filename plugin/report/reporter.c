@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The reporters: threads that carry spans from the journal to the collectors.
+ *
+ * Used by the host: started after the fork, woken by the tracer, stopped at exit.
+ *
+ * A reporter holds no span. It encodes what lies at its cursor, sends, and moves the cursor when
+ * the collector has the message; a message that was not taken is thrown away and made again from
+ * the journal. So nothing here need be bounded, saved or given back, and a reporter can be killed,
+ * or left alone in a send that hangs, at any moment.
+ *
+ * While a collector is away its reporter tries at growing distances, but goes on looking at the
+ * ring at least every flush interval: it must pass over the oldest spans in time, or the ring fills
+ * up and a dead exporter starves the live ones.
+ */
+#include "tracing/reporter.h"
+#include "tracing/clock.h"
+#include "tracing/log.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#define STACK_BYTES (256 * 1024)      /* getaddrinfo's modules are the hungriest */
+#define INTERVAL_MIN_NS TRC_NS_PER_MS /* no busy loop, whatever is asked for */
+#define INTERVAL_MAX_NS (3600 * TRC_NS_PER_S)
+#define BACKOFF_MAX_NS (5 * TRC_NS_PER_S) /* a collector that is back has its spans that soon */
+#define CROWDED_NS                                                                                 \
+    (50 * TRC_NS_PER_MS) /* between looks at a ring that fills while we cannot send */
+#define TELL_EVERY_NS (30 * TRC_NS_PER_S) /* a line of each sort in the log */
+#define CANCEL_WAIT_NS TRC_NS_PER_S       /* for threads that have only just begun to wait */
+
+/* Head of a record in the ring, see the drawing in journal.h. */
+#define RECORD_HEAD_BYTES 16
+
+struct reporter {
+    /* Set before the thread starts. */
+    const struct trc_exporter *exporter;
+    struct trc_journal *journal;
+    unsigned worker, index; /* index of the exporter, and of its cursor */
+    uint64_t interval_ns;
+    struct trc_encoder_config encoding;
+    char name[16]; /* of the thread, as long as Linux lets it be */
+
+    /* Between the thread and the others. */
+    pthread_t thread;
+    sem_t doorbell;
+    _Atomic uint32_t rung; /* posted and not yet answered: one post is enough */
+
+    /* The thread's own. */
+    struct trc_encoder *encoder; /* made when there is the first span */
+    struct trc_sender *sender;
+    uint64_t sequence;    /* messages handed out */
+    uint64_t backoff_ns;  /* 0: the last message was taken */
+    uint64_t retry_at_ns; /* no send before, while backoff_ns */
+    uint64_t head_seen;
+    bool crowded; /* the ring fills while we cannot send */
+    uint64_t core_dropped;
+    bool told_failing;      /* what the operator was told last... */
+    uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
+    uint64_t losses_told;   /* spans */
+    uint64_t losses_told_at_ns;
+};
+
+/* What one message passes over in the ring. */
+struct batch {
+    uint64_t end;       /* position behind it */
+    uint64_t spans;     /* in the message */
+    uint64_t too_large; /* left out: one is larger than a message may be */
+    uint64_t damaged;   /* left out: not a span that can be read */
+};
+
+/* One set per process. Never freed: a wake-up may come from any thread at any time, and a thread
+ * that was left alone uses its reporter until the process is gone. */
+static struct {
+    struct reporter reporter[TRC_EXPORTERS_MAX];
+    _Atomic unsigned count;    /* running, for wake and stop */
+    _Atomic unsigned alive;    /* threads that have not come to their end */
+    _Atomic uint64_t deadline; /* 0: go on; else end, by then */
+    pid_t pid;                 /* whose threads they are */
+} set;
+
+static bool is_stopping(void) {
+    return atomic_load(&set.deadline) != 0;
+}
+
+static bool is_out_of_time(void) {
+    uint64_t deadline = atomic_load(&set.deadline);
+    return deadline != 0 && trc_clock_mono_ns() >= deadline;
+}
+
+/* --- Telling the operator ------------------------------------------------------------------ */
+
+/* Says that the exporter fails or works again, if that is news and not too soon. What was kept back
+ * is said when its time has come, if it still holds. */
+static void tell(struct reporter *r, bool failing, const char *why, const char *and_now) {
+    if (failing == r->told_failing)
+        return;
+    uint64_t now = trc_clock_mono_ns(), *last = &r->told_at_ns[failing];
+    if (*last && now - *last < TELL_EVERY_NS)
+        return;
+    *last = now;
+    r->told_failing = failing;
+    if (failing)
+        trc_log("%s: cannot export: %s (%s)", r->exporter->url, why, and_now);
+    else
+        trc_log("%s: exports again", r->exporter->url);
+}
+
+/* Says that spans were lost since the last such line. */
+static void tell_losses(struct reporter *r, const struct trc_cursor_state *state) {
+    uint64_t dropped = r->core_dropped + state->skipped, lost = dropped + state->failed;
+    if (lost <= r->losses_told)
+        return;
+    uint64_t now = trc_clock_mono_ns();
+    if (r->losses_told_at_ns && now - r->losses_told_at_ns < TELL_EVERY_NS)
+        return;
+    trc_log("%s: %" PRIu64 " spans lost (worker %u in all: %" PRIu64
+            " dropped because the journal was full, %" PRIu64 " given up, %" PRIu64
+            " of them larger than a message)",
+            r->exporter->url, lost - r->losses_told, r->worker + 1, dropped, state->failed,
+            state->too_large);
+    r->losses_told = lost;
+    r->losses_told_at_ns = now;
+}
+
+/* --- One message --------------------------------------------------------------------------- */
+
+/* Ends the drain: the next one that sends is a while away. */
+static int postpone(struct reporter *r, const char *why) {
+    uint64_t next = r->backoff_ns ? r->backoff_ns * 2 : r->interval_ns;
+    r->backoff_ns = next < BACKOFF_MAX_NS ? next : BACKOFF_MAX_NS;
+    r->retry_at_ns = trc_clock_mono_ns() + r->backoff_ns;
+    tell(r, true, why, "will try again");
+    return -EAGAIN;
+}
+
+/* Makes what belongs to this process: after the fork, in its thread, and not for an idle worker. */
+static int prepare(struct reporter *r) {
+    const struct trc_exporter *e = r->exporter;
+    if (!r->encoder)
+        r->encoder = e->kind->encoder->make(&r->encoding);
+    if (!r->encoder)
+        return postpone(r, "no memory, or tags that do not fit a message");
+    if (!r->sender)
+        r->sender = e->kind->sender->make(&e->endpoint);
+    return r->sender ? 0 : postpone(r, "no memory");
+}
+
+/* Encodes spans from b->end on, until the message is full (true: there is more) or the ring empty.
+ */
+static bool fill(struct reporter *r, struct batch *b) {
+    const struct trc_encoder_ops *encoder = r->exporter->kind->encoder;
+    const struct trc_span *span;
+    uint64_t pos = b->end, next;
+    while ((span = trc_journal_read(r->journal, r->worker, &pos, &next)) != NULL) {
+        if (!trc_span_check(span, next - pos - RECORD_HEAD_BYTES)) {
+            b->damaged++;
+        } else {
+            int rc = encoder->add(r->encoder, span);
+            if (rc == -ENOSPC && b->spans > 0)
+                return true;
+            if (rc == 0)
+                b->spans++;
+            else
+                b->too_large++; /* -ENOSPC of an empty message comes to the same */
+        }
+        pos = b->end = next;
+    }
+    return false;
+}
+
+/* Completes the message and sends it. Returns what the sender said, accounted for, or -EAGAIN with
+ * the cursor where it was. */
+static int transmit(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
+    char why[TRC_ERROR_TEXT_MAX] = "";
+    const struct trc_exporter_kind *kind = r->exporter->kind;
+    const struct trc_client_stats stats = {
+        .full_queue = r->core_dropped + state->skipped,
+        .too_large = state->too_large,
+        .failed = state->failed - state->too_large, /* the agent adds the three up by cause */
+    };
+    struct trc_slice message = kind->encoder->finish(r->encoder, r->sequence + 1, &stats);
+    int rc = kind->sender->send(r->sender, message, why);
+    if (rc == -EAGAIN) {
+        state->retried++;
+        trc_cursor_publish(r->journal, r->worker, r->index, state);
+        return postpone(r, why);
+    }
+    r->backoff_ns = 0;
+    if (rc) {
+        state->failed += b->spans;
+        tell(r, true, why, "its spans were given up");
+        return rc;
+    }
+    r->sequence++;
+    state->exported += b->spans;
+    state->batches++;
+    state->bytes += message.len;
+    tell(r, false, NULL, NULL);
+    return 0;
+}
+
+/* Sends the batch and moves the cursor behind it, over what was left out too: never over that alone
+ * while spans before it still wait. Returns 0, or -EAGAIN when all of it stays where it is. */
+static int settle(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
+    if (b->end == state->pos)
+        return 0;
+    if (b->spans > 0 && transmit(r, state, b) == -EAGAIN)
+        return -EAGAIN;
+    state->failed += b->too_large + b->damaged;
+    state->too_large += b->too_large;
+    state->pos = b->end;
+    trc_cursor_publish(r->journal, r->worker, r->index, state);
+    return 0;
+}
+
+/* --- One drain ----------------------------------------------------------------------------- */
+
+/* Passes over the oldest spans if we are too far behind, and sees how the ring fills. */
+static void catch_up(struct reporter *r, struct trc_cursor_state *state) {
+    if (trc_cursor_skip(r->journal, r->worker, state) > 0)
+        trc_cursor_publish(r->journal, r->worker, r->index, state);
+    uint64_t head = trc_journal_head(r->journal, r->worker);
+    bool behind = head - state->pos > trc_journal_config(r->journal)->ring_bytes / 2;
+    r->crowded = behind && head != r->head_seen;
+    r->head_seen = head;
+}
+
+/* What the cores dropped. The sums walk the whole ring, so they are asked once a drain and the rest
+ * is added to them. */
+static uint64_t count_core_dropped(const struct reporter *r, const struct trc_cursor_state *state) {
+    struct trc_accounts accounts;
+    trc_journal_accounts(r->journal, (int)r->worker, r->index, &accounts);
+    return accounts.dropped - state->skipped;
+}
+
+/* Sends what the ring holds. 0, or -EAGAIN when the collector did not take it. */
+static int drain(struct reporter *r) {
+    struct trc_cursor_state state;
+    trc_cursor_get(r->journal, r->worker, r->index, &state);
+    catch_up(r, &state);
+    if (r->backoff_ns && trc_clock_mono_ns() < r->retry_at_ns && !is_stopping())
+        return 0;
+    uint64_t pos = state.pos, next;
+    if (is_out_of_time() || !trc_journal_read(r->journal, r->worker, &pos, &next))
+        return 0;
+    r->core_dropped = count_core_dropped(r, &state);
+    int rc = prepare(r);
+    for (bool more = true; rc == 0 && more && !is_out_of_time();) {
+        struct batch b = {.end = state.pos};
+        more = fill(r, &b);
+        rc = settle(r, &state, &b);
+        if (more && rc == 0)
+            catch_up(r, &state); /* sending takes time, and the ring went on filling */
+    }
+    tell_losses(r, &state);
+    return rc;
+}
+
+/* --- The thread ---------------------------------------------------------------------------- */
+
+static struct timespec timespec_of(uint64_t ns) {
+    return (struct timespec){(time_t)(ns / TRC_NS_PER_S), (long)(ns % TRC_NS_PER_S)};
+}
+
+/* Sleeps until `at_ns` or until somebody rings. */
+static void wait_until(struct reporter *r, uint64_t at_ns) {
+    struct timespec at = timespec_of(at_ns);
+    while (sem_clockwait(&r->doorbell, CLOCK_MONOTONIC, &at) != 0 && errno == EINTR)
+        ;
+    atomic_store(&r->rung, 0); /* before we look: who rings after this is not overheard */
+}
+
+static uint64_t next_look(const struct reporter *r) {
+    uint64_t now = trc_clock_mono_ns(), at = now + r->interval_ns;
+    if (!r->backoff_ns)
+        return at;
+    if (r->crowded && now + CROWDED_NS < at)
+        at = now + CROWDED_NS;
+    return r->retry_at_ns < at ? r->retry_at_ns : at;
+}
+
+static void *run(void *arg) {
+    struct reporter *r = arg;
+    struct trc_cursor_state state;
+    pthread_setname_np(pthread_self(), r->name);
+    trc_cursor_get(r->journal, r->worker, r->index, &state);
+    r->losses_told = count_core_dropped(r, &state) + state.skipped + state.failed;
+    uint64_t at = trc_clock_mono_ns() + r->interval_ns;
+    for (bool last = false; !last; at = next_look(r)) {
+        wait_until(r, at);
+        last = is_stopping();
+        /* A refusal while we are being stopped was the last try, too. */
+        if (drain(r) == -EAGAIN && is_stopping())
+            last = true;
+    }
+    if (r->encoder)
+        r->exporter->kind->encoder->drop(r->encoder);
+    if (r->sender)
+        r->exporter->kind->sender->drop(r->sender);
+    atomic_fetch_sub(&set.alive, 1); /* nothing of ours is touched after this */
+    return NULL;
+}
+
+/* --- All of them --------------------------------------------------------------------------- */
+
+static void init_reporter(struct reporter *r, const struct trc_reporters_config *config,
+                          unsigned index) {
+    const struct trc_exporter *e = &config->exporters[index];
+    char name[64];
+    memset(r, 0, sizeof(*r));
+    r->exporter = e;
+    r->journal = config->journal;
+    r->worker = config->worker;
+    r->index = index;
+    r->interval_ns = config->flush_interval_ns;
+    if (r->interval_ns < INTERVAL_MIN_NS)
+        r->interval_ns = INTERVAL_MIN_NS;
+    if (r->interval_ns > INTERVAL_MAX_NS)
+        r->interval_ns = INTERVAL_MAX_NS;
+    r->encoding.resource = config->resource;
+    r->encoding.semconv = e->semconv;
+    r->encoding.max_bytes = e->max_bytes;
+    /* trc-1-jaeger: the scheme as far as its wire, cut to what a thread's name can be */
+    snprintf(name, sizeof(name), "trc-%u-%.*s", config->worker + 1,
+             (int)strcspn(e->kind->scheme, "+"), e->kind->scheme);
+    memcpy(r->name, name, sizeof(r->name) - 1);
+}
+
+static int start_thread(struct reporter *r) {
+    pthread_attr_t attr;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return -rc;
+    (void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else it has the default */
+    if (sem_init(&r->doorbell, 0, 0) != 0)
+        rc = errno;
+    if (rc == 0) {
+        atomic_fetch_add(&set.alive, 1);
+        rc = pthread_create(&r->thread, &attr, run, r);
+        if (rc)
+            atomic_fetch_sub(&set.alive, 1);
+    }
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+/* Tells the first `count` to end by `deadline` and waits for them until `join_until_ns`. Returns how
+ * many did not. */
+static unsigned end_all(unsigned count, uint64_t deadline, uint64_t join_until_ns) {
+    struct timespec until = timespec_of(join_until_ns);
+    unsigned left = 0;
+    atomic_store(&set.deadline, deadline ? deadline : 1);
+    for (unsigned i = 0; i < count; i++)
+        sem_post(&set.reporter[i].doorbell);
+    for (unsigned i = 0; i < count; i++) {
+        if (pthread_clockjoin_np(set.reporter[i].thread, NULL, CLOCK_MONOTONIC, &until) == 0)
+            continue;
+        pthread_detach(set.reporter[i].thread);
+        left++;
+    }
+    return left;
+}
+
+int trc_reporters_start(const struct trc_reporters_config *config) {
+    unsigned wanted = trc_journal_config(config->journal)->exporters, started = 0;
+    sigset_t all, before;
+    int rc = 0;
+    if (wanted > TRC_EXPORTERS_MAX)
+        return -EINVAL;
+    if (set.pid != getpid()) /* a fork that nobody told us of: its parent's threads are not here */
+        trc_reporters_forget();
+    if (atomic_load(&set.alive) > 0) /* even of one that was left alone: it uses its reporter */
+        return -EBUSY;
+    atomic_store(&set.deadline, 0);
+    set.pid = getpid();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits it (pthread_sigmask(3)) */
+    while (rc == 0 && started < wanted) {
+        init_reporter(&set.reporter[started], config, started);
+        rc = start_thread(&set.reporter[started]);
+        started += rc == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc) { /* those that run are waiting still, and end without having sent anything */
+        end_all(started, 0, trc_clock_mono_ns() + CANCEL_WAIT_NS);
+        return rc;
+    }
+    atomic_store(&set.count, started);
+    trc_reporters_wake(); /* what a dead worker left has waited long enough */
+    return 0;
+}
+
+void trc_reporters_wake(void) {
+    unsigned count = atomic_load(&set.count);
+    for (unsigned i = 0; i < count; i++)
+        if (atomic_exchange(&set.reporter[i].rung, 1) == 0)
+            sem_post(&set.reporter[i].doorbell);
+}
+
+unsigned trc_reporters_stop(uint64_t deadline_mono_ns) {
+    unsigned count = atomic_exchange(&set.count, 0);
+    if (count == 0 || set.pid != getpid()) /* as above */
+        return 0;
+    return end_all(count, deadline_mono_ns, deadline_mono_ns);
+}
+
+void trc_reporters_forget(void) {
+    atomic_store(&set.count, 0);
+    atomic_store(&set.alive, 0);
+}

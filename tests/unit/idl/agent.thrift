@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: MIT
+#
+# The agent's service, as in jaeger-idl's thrift/agent.thrift, but for emitZipkinBatch, which needs
+# the Zipkin model.
+
+namespace c_glib Jaeger
+
+include "jaeger.thrift"
+
+service Agent {
+  oneway void emitBatch(1: jaeger.Batch batch)
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Spans for tests: one that a usual request makes, and random ones of every kind there can be.
+ */
+#ifndef TRACING_TESTS_SPANS_H
+#define TRACING_TESTS_SPANS_H
+
+#include "tracing/clock.h"
+#include "tracing/context.h"
+#include "tracing/random.h"
+#include "tracing/span.h"
+#include <string.h>
+
+/* Names a part of a string that is in the arena already, as the tracer does with the URL's parts. */
+static inline void spans_part(struct trc_span *span, enum trc_span_str which,
+                              enum trc_span_str whole, size_t off, size_t len) {
+    span->str[which] = (struct trc_str){(uint16_t)(span->str[whole].off + off), (uint16_t)len};
+}
+
+static inline void spans_set(struct trc_span *span, enum trc_span_str which, const char *value) {
+    trc_span_set(span, which, trc_slice_of(value), TRC_SPAN_ARENA);
+}
+
+/* scheme://host/path into URL, and its parts. */
+static inline void spans_set_url(struct trc_span *span, const char *scheme, const char *host,
+                                 const char *path) {
+    char url[1500];
+    const size_t s = strlen(scheme), h = strlen(host), p = strlen(path);
+
+    memcpy(url, scheme, s);
+    memcpy(url + s, "://", 3);
+    memcpy(url + s + 3, host, h);
+    memcpy(url + s + 3 + h, path, p);
+    trc_span_set(span, TRC_STR_URL, (struct trc_slice){url, s + 3 + h + p}, TRC_SPAN_ARENA);
+    spans_part(span, TRC_STR_SCHEME, TRC_STR_URL, 0, s);
+    spans_part(span, TRC_STR_HOST, TRC_STR_URL, s + 3, h);
+    spans_part(span, TRC_STR_PATH, TRC_STR_URL, s + 3 + h, p);
+}
+
+/* A sampled root span of GET http://shop.example.com:8080/users/42/orders. 12 attributes under the
+ * opentracing names, 17 under the http names. */
+static inline void spans_usual(struct trc_span *span) {
+    trc_span_clear(span);
+    span->flags = TRC_FLAG_SAMPLED;
+    span->trace_lo = UINT64_C(0x5af7183fb1d4cf5f);
+    span->span_id = UINT64_C(0xff00000000000001);
+    span->start_unix_ns = UINT64_C(1556604172355737123);
+    span->duration_ns = 1431999;
+    span->response_bytes = 5120;
+    span->sampler_type = TRC_SAMPLER_PROBABILISTIC;
+    span->sampler_param = 0.1;
+    span->worker = 3;
+    span->core = 1;
+    span->status = 200;
+    span->peer_port = 51234;
+    spans_set(span, TRC_STR_NAME, "GET /users/{id}/orders");
+    spans_set(span, TRC_STR_METHOD, "GET");
+    spans_set_url(span, "http", "shop.example.com:8080", "/users/42/orders");
+    spans_set(span, TRC_STR_PROTOCOL, "HTTP/1.1");
+    spans_set(span, TRC_STR_PEER, "192.0.2.17");
+    spans_set(span, TRC_STR_USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0");
+    spans_set(span, TRC_STR_APP, "/shop");
+    trc_span_seal(span);
+}
+
+/* A number of any size: as often one of 8 bits as one of 64. */
+static inline uint64_t spans_random_number(struct trc_random *r) {
+    const uint64_t bits = trc_random_next(r) % 65;
+    const uint64_t v = trc_random_next(r);
+    return bits == 0 ? 0 : v >> (64 - bits);
+}
+
+/* Bytes of one of several kinds: ASCII, ASCII with what JSON escapes, UTF-8, any bytes. */
+static inline void spans_random_text(struct trc_random *r, char *out, size_t len) {
+    static const char utf8[] = "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\xed\x9f\xbf"; /* cut at will */
+    const unsigned kind = (unsigned)(trc_random_next(r) % 4);
+
+    for (size_t i = 0; i < len; i++) {
+        const uint64_t v = trc_random_next(r);
+        if (kind == 0)
+            out[i] = (char)(' ' + v % 95);
+        else if (kind == 1)
+            out[i] = (char)(v % 128);
+        else if (kind == 2)
+            out[i] = utf8[i % (sizeof(utf8) - 1)];
+        else
+            out[i] = (char)v;
+    }
+}
+
+static inline void spans_random_set(struct trc_random *r, struct trc_span *span,
+                                    enum trc_span_str which, size_t max) {
+    char text[TRC_SPAN_ARENA];
+    size_t len = trc_random_next(r) % 8 == 0 ? max : trc_random_next(r) % 40;
+
+    if (trc_random_next(r) % 4 == 0)
+        return;
+    if (len > max)
+        len = max;
+    spans_random_text(r, text, len);
+    trc_span_set(span, which, (struct trc_slice){text, len}, max);
+}
+
+/* Any span trc_span_check lets through, and no two alike. */
+static inline void spans_random(struct trc_random *r, struct trc_span *span) {
+    static const char *const methods[] = {"GET", "POST", "OPTIONS", "get", "BREW"};
+    static const char *const peers[] = {"127.0.0.1", "2001:db8::1", "::ffff:192.0.2.1"};
+    static const char *const hosts[] = {"a.example", "a.example:80", "[::1]:8080", "::1", ""};
+
+    trc_span_clear(span);
+    span->flags = (uint8_t)(trc_random_next(r) % 4);
+    span->outcome = (uint8_t)(trc_random_next(r) % 4);
+    span->trace_hi = spans_random_number(r);
+    span->trace_lo = spans_random_number(r);
+    span->span_id = spans_random_number(r);
+    span->parent_id = spans_random_number(r);
+    span->start_unix_ns = spans_random_number(r);
+    span->duration_ns = spans_random_number(r) >> 8;
+    span->request_bytes = spans_random_number(r) >> 1;
+    span->response_bytes = spans_random_number(r) >> 1;
+    span->sampler_type = (uint8_t)(trc_random_next(r) % 4);
+    span->sampler_param = (double)(trc_random_next(r) >> 11) * 0x1p-53 * (double)(1 << span->core % 8);
+    span->worker = (uint16_t)spans_random_number(r);
+    span->core = (uint16_t)spans_random_number(r);
+    span->status = (uint16_t)(trc_random_next(r) % 4 ? trc_random_next(r) % 700 : 0);
+    span->peer_port = (uint16_t)spans_random_number(r);
+    span->remote_parent = (uint8_t)(trc_random_next(r) % 2);
+    span->error = (uint8_t)(trc_random_next(r) % 2);
+    spans_random_set(r, span, TRC_STR_NAME, TRC_SPAN_TEXT_MAX);
+    if (trc_random_next(r) % 2) {
+        spans_set(span, TRC_STR_METHOD, methods[trc_random_next(r) % 5]);
+        spans_set_url(span, "https", hosts[trc_random_next(r) % 5], "/a/b");
+        spans_set(span, TRC_STR_PEER, peers[trc_random_next(r) % 3]);
+        spans_set(span, TRC_STR_PROTOCOL, "HTTP/2.0");
+    } else {
+        spans_random_set(r, span, TRC_STR_METHOD, TRC_SPAN_TOKEN_MAX);
+        spans_random_set(r, span, TRC_STR_URL, TRC_SPAN_PATH_MAX);
+        spans_random_set(r, span, TRC_STR_HOST, TRC_SPAN_TEXT_MAX);
+        spans_random_set(r, span, TRC_STR_PATH, TRC_SPAN_PATH_MAX);
+        spans_random_set(r, span, TRC_STR_PEER, TRC_SPAN_TOKEN_MAX);
+    }
+    spans_random_set(r, span, TRC_STR_USER_AGENT, TRC_SPAN_TEXT_MAX);
+    spans_random_set(r, span, TRC_STR_APP, TRC_SPAN_TEXT_MAX);
+    spans_random_set(r, span, TRC_STR_DEBUG_ID, TRC_SPAN_TOKEN_MAX);
+    trc_span_seal(span);
+}
+
+#endif
