@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a span says, as a list of attributes, in either set of names. Every encoder writes this list,
- * so that all wires say the same and a new attribute is added in one place.
+ * What a span says, as a list of attributes, in either set of names. Every encoder writes this
+ * list, so that all wires say the same and a new attribute is added in one place.
  */
 #ifndef TRACING_ATTRIBUTES_H
 #define TRACING_ATTRIBUTES_H
@@ -25,11 +25,11 @@ struct trc_attribute_key {
     struct trc_slice constant; /* string value of a constant attribute, else absent */
 };
 
-#define TRC_ATTR_KEYS_MAX 48  /* keys there are */
+#define TRC_ATTR_KEYS_MAX 48 /* keys there are */
 extern const struct trc_attribute_key trc_attribute_keys[];
 extern const unsigned trc_attribute_key_count;
 
-#define TRC_ATTR_MAX 40       /* attributes one span can have */
+#define TRC_ATTR_MAX 40 /* attributes one span can have */
 
 struct trc_attribute {
     uint8_t key; /* index in trc_attribute_keys: tells name and type */
@@ -40,8 +40,8 @@ struct trc_attribute {
     };
 };
 
-/* Lists the attributes of `span` under the names of `semconv` in out[TRC_ATTR_MAX]; returns how many.
- * Absent things are left out. Order is stable; constants come first. Thread: reporter. */
+/* Lists the attributes of `span` under the names of `semconv` in out[TRC_ATTR_MAX]; returns how
+ * many. Absent things are left out. Order is stable; constants come first. Thread: reporter. */
 unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
                         struct trc_attribute *out);
 

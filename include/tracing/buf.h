@@ -13,8 +13,8 @@
 #include <stdint.h>
 
 struct trc_buf {
-    char *p;       /* cap bytes, owned by the caller */
-    size_t len;    /* bytes written */
+    char *p;    /* cap bytes, owned by the caller */
+    size_t len; /* bytes written */
     size_t cap;
     bool overflow; /* a write did not fit; the bytes before it are intact */
 };

@@ -18,7 +18,8 @@ static inline uint64_t trc_clock_read_ns(clockid_t id) {
     return (uint64_t)ts.tv_sec * TRC_NS_PER_S + (uint64_t)ts.tv_nsec;
 }
 
-/* Monotonic clock: for durations and deadlines; the same in every process since boot. Thread: any. */
+/* Monotonic clock: for durations and deadlines; the same in every process since boot. Thread: any.
+ */
 static inline uint64_t trc_clock_mono_ns(void) {
     return trc_clock_read_ns(CLOCK_MONOTONIC);
 }

@@ -20,18 +20,18 @@ struct trc_tag {
  * pointers must live as long as the encoder. */
 struct trc_resource {
     struct trc_slice service;
-    const struct trc_tag *tags;   /* tracing-tag and the facts of the host */
+    const struct trc_tag *tags; /* tracing-tag and the facts of the host */
     unsigned tag_count;
     struct trc_slice hostname;
-    struct trc_slice ip;          /* textual; absent if unknown */
-    uint64_t client_uuid;         /* random, one a worker process */
+    struct trc_slice ip;  /* textual; absent if unknown */
+    uint64_t client_uuid; /* random, one a worker process */
     int64_t pid;
 };
 
 struct trc_encoder_config {
     const struct trc_resource *resource;
     enum trc_semconv semconv;
-    size_t max_bytes;             /* no message is longer */
+    size_t max_bytes; /* no message is longer */
 };
 
 /* Losses so far of this client, for wires that tell the collector (Jaeger's ClientStats). */
@@ -61,6 +61,7 @@ struct trc_encoder_ops {
 
 extern const struct trc_encoder_ops trc_encoder_jaeger_compact;
 extern const struct trc_encoder_ops trc_encoder_jaeger_binary;
-extern const struct trc_encoder_ops trc_encoder_otlp_json; /* one line a message, with its newline */
+extern const struct trc_encoder_ops
+    trc_encoder_otlp_json; /* one line a message, with its newline */
 
 #endif

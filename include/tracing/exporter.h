@@ -10,7 +10,7 @@
 
 /* One kind of exporter: a line of the table in plugin/report/exporters.c. */
 struct trc_exporter_kind {
-    const char *scheme;       /* "jaeger+udp" */
+    const char *scheme; /* "jaeger+udp" */
     const struct trc_encoder_ops *encoder;
     const struct trc_sender_ops *sender;
     const char *default_port; /* NULL: the URL has no host */

@@ -52,13 +52,13 @@ struct trc_injection {
 };
 
 struct trc_format {
-    const char *name;                /* as in tracing-extract: "jaeger" */
-    const char *const *headers;      /* CGI names it reads or writes, NULL at the end */
-    const char *prefix;              /* CGI prefix of further headers it reads, or NULL */
+    const char *name;           /* as in tracing-extract: "jaeger" */
+    const char *const *headers; /* CGI names it reads or writes, NULL at the end */
+    const char *prefix;         /* CGI prefix of further headers it reads, or NULL */
 
     /* Reads the carrier. Returns 0 and out->context when there is a valid context, -ENOENT when
-     * there is none, -EINVAL when there is one that is malformed. Baggage and debug_id may be set in
-     * the first two cases. NULL: the format only injects. Thread: request. */
+     * there is none, -EINVAL when there is one that is malformed. Baggage and debug_id may be set
+     * in the first two cases. NULL: the format only injects. Thread: request. */
     int (*extract)(const struct trc_carrier *carrier, struct trc_extracted *out);
 
     /* Adds the variables that tell `context` (our span is context->span_id) and what of `baggage`

@@ -4,26 +4,28 @@
  *
  *   header | per worker: block | per worker: one ring, mapped twice in a row
  *
- *   block of a worker = head of its ring, counters, a cursor for each exporter, a slot for each core
+ *   block of a worker = head of its ring, counters, a cursor for each exporter, a slot for each
+ * core
  *
  * A span lives in exactly one place. While its request runs it is in its core's slot; at its end it
  * is appended to its worker's ring. A reporter reads at its own exporter's cursor and moves the
  * cursor when the collector has the bytes. So the ring is the queue, the retry buffer and the crash
  * journal at once, and there is no second copy to bound, lose or count.
  *
- * Positions are byte counts since the journal was made; they only grow, and the ring holds the bytes
- * from the slowest cursor to the head. A record is a 16-byte head and a span, a multiple of 8 bytes:
+ * Positions are byte counts since the journal was made; they only grow, and the ring holds the
+ * bytes from the slowest cursor to the head. A record is a 16-byte head and a span, a multiple of 8
+ * bytes:
  *
  *   | stamp u64 | len u32 | kind u32 | span ... |
  *
- * The stamp is written last and is a keyed mix of the record's own position. Bytes of an earlier lap
- * and bytes a client sent never carry the stamp that belongs where they lie, so a reader knows
+ * The stamp is written last and is a keyed mix of the record's own position. Bytes of an earlier
+ * lap and bytes a client sent never carry the stamp that belongs where they lie, so a reader knows
  * committed from not, and recovery can find the next record behind a hole a dying writer left. The
  * ring's memory is mapped twice in a row, so no record is ever split.
  *
  * A worker may die at any instruction: the next one's trc_journal_recover puts right what was half
- * done, so that no span is lost, doubled or counted twice, but for the batch a reporter had sent and
- * not yet ticked off: that one is sent again (at least once).
+ * done, so that no span is lost, doubled or counted twice, but for the batch a reporter had sent
+ * and not yet ticked off: that one is sent again (at least once).
  */
 #ifndef TRACING_JOURNAL_H
 #define TRACING_JOURNAL_H
@@ -62,17 +64,18 @@ struct trc_slot {
     _Alignas(64) _Atomic uint32_t state; /* enum trc_slot_state */
     uint32_t has_context;                /* 1 while a request runs and its ids are known, sampled or
                                             not: for log variables */
-    _Atomic uint64_t pos;     /* ENDED: where the record was reserved, or TRC_POS_NONE */
-    uint64_t sampled_before;  /* counters.sampled when the span was opened */
+    _Atomic uint64_t pos;                /* ENDED: where the record was reserved, or TRC_POS_NONE */
+    uint64_t sampled_before;             /* counters.sampled when the span was opened */
     struct trc_context context;
     char trace_text[32], span_text[16]; /* the ids as log variables show them */
-    struct trc_random random; /* reseeded by each worker that takes the slot over */
+    struct trc_random random;           /* reseeded by each worker that takes the slot over */
     struct trc_core_counters counters;
     _Alignas(64) struct trc_span span;
     struct trc_baggage baggage;
 };
 
-/* What an exporter has done with one worker's ring. Replaced as a whole (see trc_cursor_publish). */
+/* What an exporter has done with one worker's ring. Replaced as a whole (see trc_cursor_publish).
+ */
 struct trc_cursor_state {
     _Atomic uint64_t pos;       /* everything before it is accounted for below */
     _Atomic uint64_t exported;  /* spans the collector has, as far as the transport can know */
@@ -94,7 +97,8 @@ struct trc_journal_config {
 };
 
 /* Makes the mapping, zeroed, with every slot idle and tracing on. Returns 0 and *out, owned by the
- * caller, or a negative errno and nothing changed. Thread: startup, in the master before the fork. */
+ * caller, or a negative errno and nothing changed. Thread: startup, in the master before the fork.
+ */
 int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *config);
 
 /* Unmaps it from this process. NULL is fine. Thread: startup or exit. */
@@ -108,12 +112,13 @@ _Atomic uint32_t *trc_journal_enabled(const struct trc_journal *journal);
 _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *journal);
 
 /* The slot of a core; worker counts from 0 here as everywhere below. Thread: any. */
-struct trc_slot *trc_journal_slot(const struct trc_journal *journal, unsigned worker, unsigned core);
+struct trc_slot *trc_journal_slot(const struct trc_journal *journal, unsigned worker,
+                                  unsigned core);
 
 /* --- Writing ------------------------------------------------------------------------------- */
 
-/* Reserves room for a record of `len` bytes of span in the worker's ring; several cores may at once.
- * Returns its position and *span, where to write those bytes (contiguous, 8-aligned), or
+/* Reserves room for a record of `len` bytes of span in the worker's ring; several cores may at
+ * once. Returns its position and *span, where to write those bytes (contiguous, 8-aligned), or
  * TRC_POS_NONE when the ring is full or len does not fit a quarter of it. What is reserved MUST be
  * committed by this process. Lock-free. Thread: request. */
 uint64_t trc_journal_reserve_mp(struct trc_journal *journal, unsigned worker, uint32_t len,
@@ -150,14 +155,15 @@ void trc_cursor_publish(struct trc_journal *journal, unsigned worker, unsigned e
 uint64_t trc_cursor_skip(const struct trc_journal *journal, unsigned worker,
                          struct trc_cursor_state *state);
 
-/* --- Slots, and the dead ------------------------------------------------------------------------------ */
+/* --- Slots, and the dead
+ * ------------------------------------------------------------------------------ */
 
 /* Opens the slot's span, which the caller has filled: from now on it is reported whatever happens.
  * The slot is idle. Thread: request. */
 void trc_slot_open(struct trc_slot *slot);
 
-/* Takes on to end an open span: true for exactly one caller, who then writes the span's end and calls
- * trc_journal_append_mp. Lock-free. Thread: any. */
+/* Takes on to end an open span: true for exactly one caller, who then writes the span's end and
+ * calls trc_journal_append_mp. Lock-free. Thread: any. */
 bool trc_slot_claim(struct trc_slot *slot);
 
 /* Appends the span of a claimed slot to the ring, or counts it as dropped, and makes the slot idle.
@@ -170,10 +176,10 @@ bool trc_journal_append_mp(struct trc_journal *journal, unsigned worker, struct 
 bool trc_journal_close_slot(struct trc_journal *journal, unsigned worker, unsigned core,
                             enum trc_outcome outcome, uint64_t mono_ns);
 
-/* Puts right what a worker that died left: closes holes in the ring, counts a record that nobody can
- * give back as lost, ends the spans of its slots with TRC_OUTCOME_KILLED, lets each slot be used
- * again. Returns the number of spans recovered from slots. Thread: startup of the worker that takes
- * the place over, before it has other threads. */
+/* Puts right what a worker that died left: closes holes in the ring, counts a record that nobody
+ * can give back as lost, ends the spans of its slots with TRC_OUTCOME_KILLED, lets each slot be
+ * used again. Returns the number of spans recovered from slots. Thread: startup of the worker that
+ * takes the place over, before it has other threads. */
 unsigned trc_journal_recover(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
 
 /* --- The accounts -------------------------------------------------------------------------- */
@@ -185,7 +191,7 @@ struct trc_accounts {
     uint64_t recovered; /* spans of requests whose worker died */
     uint64_t lost;      /* records a dying worker had not finished writing */
     uint64_t exported, failed, too_large, dropped, batches, bytes, retried;
-    uint64_t queued;    /* found by walking the rings, not by subtracting */
+    uint64_t queued; /* found by walking the rings, not by subtracting */
 };
 
 /* Fills *out for `exporter` (beyond the last: only what no exporter changes). `worker`: which one,

@@ -6,8 +6,8 @@
 #ifndef TRACING_LOG_H
 #define TRACING_LOG_H
 
-/* Writes "[tracing] " and the formatted line (no newline in it; at most 1,000 bytes, longer ones are
- * cut). Thread: any but request. */
+/* Writes "[tracing] " and the formatted line (no newline in it; at most 1,000 bytes, longer ones
+ * are cut). Thread: any but request. */
 void trc_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Sets where lines go: `write` gets one whole line with its newline. NULL: standard error.

@@ -12,7 +12,7 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_NAMES_MAX 64     /* names in a set */
+#define TRC_NAMES_MAX 64 /* names in a set */
 #define TRC_NAMES_BUCKETS 256
 
 struct trc_names {

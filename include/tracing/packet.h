@@ -3,9 +3,9 @@
  * The request packet of uWSGI: scanning it once, and setting variables in it.
  *
  * A packet is a list of u16 little-endian length, key, u16 little-endian length, value (uWSGI
- * documentation, "The uwsgi Protocol": the "vars" block). uWSGI turns HTTP, FastCGI and SCGI requests
- * into one as well; over the uwsgi protocol a peer wrote it, so nothing in it is trusted. Knows no
- * uWSGI structure, so that it can be tested and fuzzed without one.
+ * documentation, "The uwsgi Protocol": the "vars" block). uWSGI turns HTTP, FastCGI and SCGI
+ * requests into one as well; over the uwsgi protocol a peer wrote it, so nothing in it is trusted.
+ * Knows no uWSGI structure, so that it can be tested and fuzzed without one.
  */
 #ifndef TRACING_PACKET_H
 #define TRACING_PACKET_H
@@ -14,13 +14,14 @@
 
 /* Walks `len` bytes at `packet` and fills value, repeated, prefixed, prefixed_count and
  * variable_count of *out for each name in `names` and each variable that begins with `prefix`
- * (absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then holds what came
- * before. Reads nothing outside [packet, packet + len). Thread: request. */
+ * (absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then holds what
+ * came before. Reads nothing outside [packet, packet + len). Thread: request. */
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out);
 
 /* A packet in its memory:  | p ... len | tail ... tail_len | free ... cap |
- * The tail is what was read behind the packet and belongs to the body; it is moved, never changed. */
+ * The tail is what was read behind the packet and belongs to the body; it is moved, never changed.
+ */
 struct trc_packet {
     char *p;
     size_t len;
@@ -35,8 +36,8 @@ struct trc_packet {
 int trc_packet_set(struct trc_packet *packet, struct trc_slice old, struct trc_slice name,
                    struct trc_slice value, ptrdiff_t *shift);
 
-/* Takes the variable with key length `name_len` and the value `old` out. The tail stays where it is.
- * Thread: request. */
+/* Takes the variable with key length `name_len` and the value `old` out. The tail stays where it
+ * is. Thread: request. */
 void trc_packet_remove(struct trc_packet *packet, size_t name_len, struct trc_slice old);
 
 #endif

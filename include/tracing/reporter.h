@@ -21,8 +21,8 @@ struct trc_reporters_config {
     uint64_t flush_interval_ns;
 };
 
-/* Starts the threads. Returns 0, or a negative errno with none running. Thread: startup of a worker,
- * after recovery. One set per process. */
+/* Starts the threads. Returns 0, or a negative errno with none running. Thread: startup of a
+ * worker, after recovery. One set per process. */
 int trc_reporters_start(const struct trc_reporters_config *config);
 
 /* Wakes them before their interval is over. No-op without reporters. Async-signal-safe, lock-free.

@@ -32,12 +32,12 @@ extern const struct trc_slice trc_field_names[TRC_FIELD_COUNT];
 
 struct trc_request {
     struct trc_slice value[TRC_NAMES_MAX]; /* by index of the set of names; absent: not sent */
-    uint64_t repeated;                     /* bit i: name i was there more than once; value[i] is the
-                                              last one, which is the one applications see */
+    uint64_t repeated; /* bit i: name i was there more than once; value[i] is the
+                          last one, which is the one applications see */
     struct trc_prefixed prefixed[TRC_PREFIXED_MAX];
     unsigned prefixed_count;
-    unsigned variable_count;               /* variables in the packet, wanted or not */
-    uint64_t start_unix_ns;                /* when the server took the connection up */
+    unsigned variable_count; /* variables in the packet, wanted or not */
+    uint64_t start_unix_ns;  /* when the server took the connection up */
 };
 
 #endif

@@ -31,7 +31,7 @@ int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out);
 /* Is a new trace with the low id bits `trace_lo` recorded? `account` is the rate limiter's only
  * state, one word in shared memory so that the limit holds for all workers together; `mono_ns` the
  * monotonic clock now. Lock-free. Thread: request. */
-bool trc_sampler_sample(const struct trc_sampler *s, uint64_t trace_lo,
-                        _Atomic uint64_t *account, uint64_t mono_ns);
+bool trc_sampler_sample(const struct trc_sampler *s, uint64_t trace_lo, _Atomic uint64_t *account,
+                        uint64_t mono_ns);
 
 #endif

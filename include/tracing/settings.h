@@ -4,8 +4,8 @@
  *
  * An option beats the environment, the environment beats the default. A wrong option is an error; a
  * wrong environment variable is a warning and counts as not set, as the OpenTelemetry specification
- * asks (configuration/sdk-environment-variables.md). Knows no uWSGI structure, so that each rule can
- * be tested alone.
+ * asks (configuration/sdk-environment-variables.md). Knows no uWSGI structure, so that each rule
+ * can be tested alone.
  */
 #ifndef TRACING_SETTINGS_H
 #define TRACING_SETTINGS_H

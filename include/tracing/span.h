@@ -7,9 +7,9 @@
  *   +--------------------------------------------------------------------+
  *                           `size` bytes of it are in use and are copied
  *
- * Because it holds no pointer it can be copied with one memcpy, survive the process that wrote it in
- * shared memory, and be read by another one. Strings are cut to their limits when they are put in;
- * they are raw bytes as the client sent them (an encoder makes them UTF-8).
+ * Because it holds no pointer it can be copied with one memcpy, survive the process that wrote it
+ * in shared memory, and be read by another one. Strings are cut to their limits when they are put
+ * in; they are raw bytes as the client sent them (an encoder makes them UTF-8).
  */
 #ifndef TRACING_SPAN_H
 #define TRACING_SPAN_H
@@ -17,7 +17,7 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_SPAN_ARENA 2048 /* bytes of all strings together */
+#define TRC_SPAN_ARENA 2304 /* bytes of all strings together: room for each at its longest */
 
 /* Longest each string may be, in bytes; what is longer is cut and counted as truncated. */
 #define TRC_SPAN_PATH_MAX 1024
@@ -25,17 +25,17 @@
 #define TRC_SPAN_TOKEN_MAX 64
 
 enum trc_span_str {
-    TRC_STR_NAME,       /* operation name */
-    TRC_STR_METHOD,     /* as the client sent it */
-    TRC_STR_URL,        /* scheme://host/path without query; SCHEME, HOST and PATH lie inside it */
+    TRC_STR_NAME,   /* operation name */
+    TRC_STR_METHOD, /* as the client sent it */
+    TRC_STR_URL,    /* scheme://host/path without query; SCHEME, HOST and PATH lie inside it */
     TRC_STR_SCHEME,
-    TRC_STR_HOST,       /* with the port, if the client named one */
-    TRC_STR_PATH,       /* as sent, still percent-encoded, without query */
-    TRC_STR_PROTOCOL,   /* HTTP/1.1 */
-    TRC_STR_PEER,       /* address of the peer, textual, IPv4 or IPv6 */
+    TRC_STR_HOST,     /* with the port, if the client named one */
+    TRC_STR_PATH,     /* as sent, still percent-encoded, without query */
+    TRC_STR_PROTOCOL, /* HTTP/1.1 */
+    TRC_STR_PEER,     /* address of the peer, textual, IPv4 or IPv6 */
     TRC_STR_USER_AGENT,
-    TRC_STR_APP,        /* uWSGI mountpoint */
-    TRC_STR_DEBUG_ID,   /* value of jaeger-debug-id */
+    TRC_STR_APP,      /* uWSGI mountpoint */
+    TRC_STR_DEBUG_ID, /* value of jaeger-debug-id */
     TRC_STR_COUNT
 };
 
@@ -59,26 +59,26 @@ struct trc_str {
 };
 
 struct trc_span {
-    uint32_t size;          /* bytes in use: the fixed part and the used arena, a multiple of 8 */
-    uint16_t arena_len;     /* bytes of the arena in use */
-    uint8_t flags;          /* TRC_FLAG_* of its context */
-    uint8_t outcome;        /* enum trc_outcome */
+    uint32_t size;      /* bytes in use: the fixed part and the used arena, a multiple of 8 */
+    uint16_t arena_len; /* bytes of the arena in use */
+    uint8_t flags;      /* TRC_FLAG_* of its context */
+    uint8_t outcome;    /* enum trc_outcome */
     uint64_t trace_hi, trace_lo, span_id;
-    uint64_t parent_id;     /* 0 for a root */
+    uint64_t parent_id; /* 0 for a root */
     uint64_t start_unix_ns;
     uint64_t start_mono_ns; /* to measure the duration; means nothing after a reboot */
     uint64_t duration_ns;
     uint64_t request_bytes;  /* body, as announced */
     uint64_t response_bytes; /* body, as sent */
     double sampler_param;
-    uint16_t worker;        /* 1... */
-    uint16_t core;          /* 0... */
-    uint16_t status;        /* HTTP status, 0: none was ever set */
-    uint16_t peer_port;     /* 0: unknown */
-    uint8_t sampler_type;   /* enum trc_sampler_type */
-    uint8_t remote_parent;  /* 1: parent_id came from a header */
-    uint8_t error;          /* 1: status >= 500, or outcome KILLED or ABANDONED */
-    uint8_t truncated;      /* 1: a string was cut */
+    uint16_t worker;       /* 1... */
+    uint16_t core;         /* 0... */
+    uint16_t status;       /* HTTP status, 0: none was ever set */
+    uint16_t peer_port;    /* 0: unknown */
+    uint8_t sampler_type;  /* enum trc_sampler_type */
+    uint8_t remote_parent; /* 1: parent_id came from a header */
+    uint8_t error;         /* 1: status >= 500, or outcome KILLED or ABANDONED */
+    uint8_t truncated;     /* 1: a string was cut */
     uint32_t reserved;
     struct trc_str str[TRC_STR_COUNT];
     char arena[TRC_SPAN_ARENA];
@@ -98,8 +98,8 @@ static inline void trc_span_clear(struct trc_span *span) {
     span->size = TRC_SPAN_FIXED;
 }
 
-/* Copies `value`, cut to `max` and to the room left, into the arena and names it `which`. A cut sets
- * span->truncated. Thread: its owner. */
+/* Copies `value`, cut to `max` and to the room left, into the arena and names it `which`. A cut
+ * sets span->truncated. Thread: its owner. */
 static inline void trc_span_set(struct trc_span *span, enum trc_span_str which,
                                 struct trc_slice value, size_t max) {
     size_t len = value.len, room = TRC_SPAN_ARENA - span->arena_len;
@@ -121,7 +121,8 @@ static inline void trc_span_seal(struct trc_span *span) {
 }
 
 /* Is `method` one of the HTTP methods that may name a span (RFC 9110 section 9, RFC 5789)? Anything
- * else a client made up, and names made up by clients have no bound. Case-sensitive. Thread: any. */
+ * else a client made up, and names made up by clients have no bound. Case-sensitive. Thread: any.
+ */
 bool trc_method_known(struct trc_slice method);
 
 /* Is a span read back from shared memory one that can be used without harm: `len` bytes at *span

@@ -22,19 +22,19 @@ struct trc_active_format {
 
 struct trc_tracer {
     struct trc_journal *journal;
-    unsigned worker;               /* 0...; set by the host after the fork */
+    unsigned worker; /* 0...; set by the host after the fork */
     struct trc_sampler sampler;
-    struct trc_names names;        /* fields first, then headers of the formats */
-    struct trc_slice prefix;       /* of the one format that has one, else absent */
+    struct trc_names names;  /* fields first, then headers of the formats */
+    struct trc_slice prefix; /* of the one format that has one, else absent */
     struct trc_active_format extract[TRC_FORMATS_MAX];
     struct trc_active_format inject[TRC_FORMATS_MAX];
     unsigned extract_count, inject_count;
-    void (*wake)(void);            /* called when the ring passes half, once; may be NULL */
+    void (*wake)(void); /* called when the ring passes half, once; may be NULL */
 };
 
 /* Sets up names and formats of a zeroed *tracer; journal, sampler and wake are the caller's to set.
- * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC if
- * they are too many, or -EINVAL if two share a header. Thread: startup. */
+ * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC
+ * if they are too many, or -EINVAL if two share a header. Thread: startup. */
 int trc_tracer_init(struct trc_tracer *tracer, const struct trc_format *const *extract,
                     const struct trc_format *const *inject);
 
@@ -51,10 +51,10 @@ void trc_tracer_begin(struct trc_tracer *tracer, unsigned core, const struct trc
 
 /* What is known when a request has ended. */
 struct trc_result {
-    uint16_t status;          /* 0: none */
+    uint16_t status; /* 0: none */
     uint64_t request_bytes;
     uint64_t response_bytes;
-    struct trc_slice app;     /* mountpoint, or absent */
+    struct trc_slice app; /* mountpoint, or absent */
 };
 
 /* Ends the core's span and appends it to the journal; nothing if there is none. Thread: request. */

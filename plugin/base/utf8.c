@@ -3,8 +3,8 @@
  * UTF-8 for the encoders: is it, and if not, make it so.
  *
  * "Well-formed" is table 3-7 of the Unicode standard: no overlong forms, no surrogates, nothing
- * beyond U+10FFFF. The collectors' decoders (Go's, protobuf's) refuse the rest, and with it the whole
- * batch. Eight bytes at a time while they are ASCII, since nearly all are.
+ * beyond U+10FFFF. The collectors' decoders (Go's, protobuf's) refuse the rest, and with it the
+ * whole batch. Eight bytes at a time while they are ASCII, since nearly all are.
  */
 #include "tracing/utf8.h"
 

@@ -35,7 +35,8 @@ static int copy(const char *value, struct trc_buf *out) {
     return 0;
 }
 
-/* Only "true", in any case, is true; anything else is false, with a warning unless it is "false". */
+/* Only "true", in any case, is true; anything else is false, with a warning unless it is "false".
+ */
 static int boolean(const char *value, struct trc_buf *out) {
     if (strcasecmp(value, "true") == 0)
         return copy("true", out);
@@ -123,21 +124,28 @@ static int jaeger_sampler(const char *value, struct trc_buf *out) {
     return 0;
 }
 
+/* The name that tracing-extract has for an item, or NULL. */
+static const char *format_name(struct trc_slice item) {
+    if (is(item, "w3c")) /* what Jaeger's clients call it */
+        item = TRC_SLICE("tracecontext");
+    for (unsigned i = 0; trc_formats[i]; i++)
+        if (is(item, trc_formats[i]->name))
+            return trc_formats[i]->name;
+    return is(item, "none") ? "none" : NULL;
+}
+
 /* Formats we do not have are left out: the rest of the list still means what it says. */
 static int propagators(const char *value, struct trc_buf *out) {
     struct trc_slice rest = trc_slice_of(value), item;
-    bool any = false;
     while (next_item(&rest, &item)) {
-        if (is(item, "w3c")) /* what Jaeger's clients call it */
-            item = TRC_SLICE("tracecontext");
-        if (!trc_format_find(item) && !is(item, "none"))
+        const char *name = format_name(item);
+        if (!name)
             continue;
-        if (any)
+        if (out->len)
             copy(",", out);
-        trc_buf_put_slice(out, item);
-        any = true;
+        copy(name, out);
     }
-    return any ? 0 : -EINVAL;
+    return out->len ? 0 : -EINVAL;
 }
 
 static int semconv(const char *value, struct trc_buf *out) {

@@ -3,9 +3,10 @@
  * The request hooks: where uWSGI's requests begin and end for us.
  *
  * Begin is the protocol parser of the request's socket, wrapped: when it says that the head is
- * complete, nothing has been routed, parsed or run yet, whatever will answer the request in the end.
- * End is an after-request hook, which uWSGI finds by its exported name. Together they are the request
- * path: no allocation, no lock, no system call, no log line here (but see append_beside_body).
+ * complete, nothing has been routed, parsed or run yet, whatever will answer the request in the
+ * end. End is an after-request hook, which uWSGI finds by its exported name. Together they are the
+ * request path: no allocation, no lock, no system call, no log line here (but see
+ * append_beside_body).
  */
 #include "host.h"
 #include "tracing/packet.h"
@@ -31,8 +32,8 @@ static bool vector_has_room(unsigned variable_count) {
     return 2 * (variable_count + 1 + SPARE_VARIABLES) + 5 <= (unsigned)uwsgi.vec_size;
 }
 
-/* Body bytes that came with the head lie behind the packet and leave it no room to grow. uWSGI's own
- * function moves them away first (it allocates, as it would for any variable added to such a
+/* Body bytes that came with the head lie behind the packet and leave it no room to grow. uWSGI's
+ * own function moves them away first (it allocates, as it would for any variable added to such a
  * request); checked before, because it logs a line when the packet is full. */
 static bool append_beside_body(struct wsgi_request *wsgi_req, struct trc_packet *packet,
                                struct trc_slice old, struct trc_slice name,

@@ -12,8 +12,8 @@ struct host {
     struct trc_settings settings;
     struct trc_tracer tracer;
     struct trc_journal *journal; /* NULL until the master has made it */
-    /* This process serves requests and traces them: true in workers only, from post_fork to exit, and
-     * never in a child that the application forks. Read at each request. */
+    /* This process serves requests and traces them: true in workers only, from post_fork to exit,
+     * and never in a child that the application forks. Read at each request. */
     volatile bool active;
 };
 
@@ -26,8 +26,8 @@ void trc_hooks_install(void);
 /* Registers %(trace_id), %(span_id) and %(trace_sampled) for log-format. Thread: startup. */
 void trc_logvars_register(void);
 
-/* Fills *out with what this worker tells of itself. The slices point to static memory. Returns 0 or a
- * negative errno. Thread: startup of a worker, after the fork. */
+/* Fills *out with what this worker tells of itself. The slices point to static memory. Returns 0 or
+ * a negative errno. Thread: startup of a worker, after the fork. */
 int trc_process_describe(const struct trc_settings *settings, struct trc_resource *out);
 
 #endif

@@ -10,8 +10,8 @@
 static struct trc_slot *slot_of(struct wsgi_request *wsgi_req) {
     if (!trc_host.active)
         return NULL;
-    struct trc_slot *slot = trc_journal_slot(trc_host.journal, trc_host.tracer.worker,
-                                             (unsigned)wsgi_req->async_id);
+    struct trc_slot *slot =
+        trc_journal_slot(trc_host.journal, trc_host.tracer.worker, (unsigned)wsgi_req->async_id);
     return slot->has_context ? slot : NULL;
 }
 

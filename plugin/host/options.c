@@ -11,15 +11,17 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_TAG] = {"tracing-tag", false, true, "none",
                      "key=value to put on the process; may be given several times"},
     [TRC_OPT_DISABLE] = {"tracing-disable", true, false, "false", "load, but trace nothing"},
-    [TRC_OPT_EXPORT] = {"tracing-export", false, true, "jaeger+udp://127.0.0.1:6831",
-                        "where spans go, as a URL <wire>+<transport>://; may be given several times"},
+    [TRC_OPT_EXPORT] =
+        {"tracing-export", false, true, "jaeger+udp://127.0.0.1:6831",
+         "where spans go, as a URL <wire>+<transport>://; may be given several times"},
     [TRC_OPT_FLUSH_INTERVAL] = {"tracing-flush-interval", false, false, "1s",
                                 "longest time a finished span waits, in ms, s or m"},
     [TRC_OPT_JOURNAL_SIZE] = {"tracing-journal-size", false, false, "1M",
                               "bytes of finished spans kept for each worker, rounded up to a power "
                               "of two; k and M allowed"},
-    [TRC_OPT_EXIT_TIMEOUT] = {"tracing-exit-timeout", false, false, "1s",
-                              "longest time a worker's exit waits for the last export, in ms, s or m"},
+    [TRC_OPT_EXIT_TIMEOUT] =
+        {"tracing-exit-timeout", false, false, "1s",
+         "longest time a worker's exit waits for the last export, in ms, s or m"},
     [TRC_OPT_UDP_PACKET] = {"tracing-udp-packet", false, false, "65000",
                             "largest UDP datagram in bytes; k allowed"},
     [TRC_OPT_SAMPLER] = {"tracing-sampler", false, false, "const:1",

@@ -5,7 +5,9 @@
 #include "tracing/packet.h"
 #include <errno.h>
 
-static inline size_t read_u16(const char *p) { return (uint8_t)p[0] | (size_t)(uint8_t)p[1] << 8; }
+static inline size_t read_u16(const char *p) {
+    return (uint8_t)p[0] | (size_t)(uint8_t)p[1] << 8;
+}
 
 static void write_u16(char *p, size_t v) {
     p[0] = (char)(v & 0xff);
@@ -43,8 +45,8 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
             out->value[i] = value;
         } else if (prefix.p && begins_with(key, key_len, prefix) &&
                    out->prefixed_count < TRC_PREFIXED_MAX) {
-            out->prefixed[out->prefixed_count++] = (struct trc_prefixed){
-                {key + prefix.len, key_len - prefix.len}, value};
+            out->prefixed[out->prefixed_count++] =
+                (struct trc_prefixed){{key + prefix.len, key_len - prefix.len}, value};
         }
     }
     return 0;

@@ -26,7 +26,9 @@ static struct trc_resource resource;
 static pid_t instance_pid; /* the process that made the journal: the master, or the only one */
 static pid_t worker_pid;   /* this process, if it is a worker that has been set up */
 
-static void log_line(const char *line) { uwsgi_log("%s", line); }
+static void log_line(const char *line) {
+    uwsgi_log("%s", line);
+}
 
 /* --- Options ---------------------------------------------------------------------------------- */
 
@@ -99,13 +101,14 @@ static void log_accounts(void) {
     for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
         struct trc_accounts a;
         trc_journal_accounts(trc_host.journal, -1, e, &a);
-        trc_log("%s: sampled %llu = exported %llu + failed %llu + dropped %llu + lost %llu + queued "
-                "%llu (recovered %llu, truncated %llu, context errors %llu)",
-                trc_host.settings.exporter[e].url, (unsigned long long)a.sampled,
-                (unsigned long long)a.exported, (unsigned long long)a.failed,
-                (unsigned long long)a.dropped, (unsigned long long)a.lost,
-                (unsigned long long)a.queued, (unsigned long long)a.recovered,
-                (unsigned long long)a.truncated, (unsigned long long)a.context_errors);
+        trc_log(
+            "%s: sampled %llu = exported %llu + failed %llu + dropped %llu + lost %llu + queued "
+            "%llu (recovered %llu, truncated %llu, context errors %llu)",
+            trc_host.settings.exporter[e].url, (unsigned long long)a.sampled,
+            (unsigned long long)a.exported, (unsigned long long)a.failed,
+            (unsigned long long)a.dropped, (unsigned long long)a.lost, (unsigned long long)a.queued,
+            (unsigned long long)a.recovered, (unsigned long long)a.truncated,
+            (unsigned long long)a.context_errors);
     }
 }
 
@@ -120,9 +123,10 @@ static void preinit_apps(void) {
     int rc = trc_journal_new(&trc_host.journal, &config);
     if (rc) {
         /* Tracing must not keep a server from starting that would run without it. */
-        trc_log("no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
-                "tracing",
-                config.workers, config.ring_bytes, strerror(-rc));
+        trc_log(
+            "no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
+            "tracing",
+            config.workers, config.ring_bytes, strerror(-rc));
         trc_host.journal = NULL;
         return;
     }
@@ -173,8 +177,8 @@ static void at_exit(void) {
     trc_host.active = false;
     uint64_t now = trc_clock_mono_ns();
     for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
-        trc_journal_close_slot(trc_host.journal, trc_host.tracer.worker, core,
-                               TRC_OUTCOME_KILLED, now);
+        trc_journal_close_slot(trc_host.journal, trc_host.tracer.worker, core, TRC_OUTCOME_KILLED,
+                               now);
     trc_reporters_stop(now + trc_host.settings.exit_timeout_ns);
 }
 

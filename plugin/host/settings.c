@@ -57,7 +57,8 @@ static int set_tag(struct maker *m, struct trc_slice text) {
 }
 
 static int parse_bool(struct maker *m, struct trc_slice text, bool *out) {
-    static const char *const words[2][4] = {{"false", "no", "off", "0"}, {"true", "yes", "on", "1"}};
+    static const char *const words[2][4] = {{"false", "no", "off", "0"},
+                                            {"true", "yes", "on", "1"}};
     for (int truth = 0; truth < 2; truth++)
         for (int i = 0; i < 4; i++)
             if (text.len == strlen(words[truth][i]) &&
@@ -125,7 +126,8 @@ static int set_formats(struct maker *m, struct trc_slice text, const struct trc_
     while (rest.p && !trc_slice_equal(text, TRC_SLICE("none"))) {
         const char *comma = rest.len ? memchr(rest.p, ',', rest.len) : NULL;
         size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-        const struct trc_format *f = trc_format_find(trc_slice_trim((struct trc_slice){rest.p, len}));
+        const struct trc_format *f =
+            trc_format_find(trc_slice_trim((struct trc_slice){rest.p, len}));
         rest = comma ? (struct trc_slice){comma + 1, rest.len - len - 1} : (struct trc_slice){0};
         if (!f || count == TRC_LIST_MAX) {
             size_t at = (size_t)snprintf(m->allowed, sizeof(m->allowed), "none or a list of:");

@@ -6,8 +6,9 @@
 
 bool trc_method_known(struct trc_slice m) {
     static const struct trc_slice known[] = {
-        TRC_SLICE("GET"),    TRC_SLICE("POST"),    TRC_SLICE("HEAD"),    TRC_SLICE("PUT"),   TRC_SLICE("DELETE"),
-        TRC_SLICE("OPTIONS"), TRC_SLICE("PATCH"), TRC_SLICE("CONNECT"), TRC_SLICE("TRACE"),
+        TRC_SLICE("GET"),   TRC_SLICE("POST"),    TRC_SLICE("HEAD"),
+        TRC_SLICE("PUT"),   TRC_SLICE("DELETE"),  TRC_SLICE("OPTIONS"),
+        TRC_SLICE("PATCH"), TRC_SLICE("CONNECT"), TRC_SLICE("TRACE"),
     };
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (trc_slice_equal(m, known[i]))

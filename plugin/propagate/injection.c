@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Collecting the variables that the formats want set. Used by the formats; the host reads the result.
+ * Collecting the variables that the formats want set. Used by the formats; the host reads the
+ * result.
  */
 #include "tracing/format.h"
 

@@ -180,7 +180,8 @@ static bool came_as_header(const struct trc_carrier *carrier, struct trc_slice n
     return false;
 }
 
-/* Items that came as uberctx-* headers are in the request already; those of jaeger-baggage are not. */
+/* Items that came as uberctx-* headers are in the request already; those of jaeger-baggage are not.
+ */
 static void inject_baggage(const struct trc_baggage *baggage, const struct trc_carrier *carrier,
                            struct trc_injection *out) {
     for (unsigned i = 0; i < baggage->count; i++) {

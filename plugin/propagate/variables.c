@@ -4,10 +4,11 @@
  * (tracing-variables). Not a header format, but set in the request by the same way, and replaced
  * there when a uWSGI in front has set its own.
  */
-#include "tracing/hex.h"
 #include "tracing/format.h"
+#include "tracing/hex.h"
 
-static const char *const headers[] = {"TRACING_TRACE_ID", "TRACING_SPAN_ID", "TRACING_SAMPLED", NULL};
+static const char *const headers[] = {"TRACING_TRACE_ID", "TRACING_SPAN_ID", "TRACING_SAMPLED",
+                                      NULL};
 
 static void inject(const struct trc_context *context, const struct trc_baggage *baggage,
                    const struct trc_carrier *carrier, int base, struct trc_injection *out) {

@@ -143,7 +143,7 @@ static int read_host(struct trc_slice *rest, struct trc_endpoint *out,
 static int read_port(struct trc_slice s, struct trc_endpoint *out, char why[TRC_ERROR_TEXT_MAX]) {
     unsigned port = 0;
     size_t i = 0;
-    for (; i < s.len && is_digit(s.p[i]) && port <= UINT16_MAX; i++)
+    for (; i < s.len && i < sizeof(out->port) - 1 && is_digit(s.p[i]); i++)
         port = port * 10 + (unsigned)(s.p[i] - '0');
     if (i < s.len || port < 1 || port > UINT16_MAX)
         return refuse(why, "bad port '%.*s' (allowed: 1 to 65535)", shown(s), s.p);

@@ -27,7 +27,7 @@
 
 #define RESOLVE_EVERY_NS (30 * TRC_NS_PER_S)
 #define ROOM_WAIT_MS 100   /* for room in the socket's send buffer */
-#define REFUSAL_WAIT_MS 50 /* for a refusal, from a peer that refused the one before */
+#define REFUSAL_WAIT_MS 50 /* for a refusal, from a peer that is not known to be there */
 
 /* Two datagrams of the largest size, with the kernel's bookkeeping: it counts both (socket(7)). */
 #define SNDBUF_BYTES (2 * 2 * 65536)
@@ -36,7 +36,7 @@ struct trc_sender {
     const struct trc_endpoint *endpoint;
     int fd;                       /* connected to `peer`, or -1 */
     bool literal;                 /* the host is an address: it cannot change */
-    bool suspect;                 /* the last datagram was refused */
+    bool suspect;                 /* it took no datagram yet, or refused the last one */
     uint64_t resolve_at_ns;       /* monotonic; 0: before the next send */
     struct sockaddr_storage peer; /* last resolved */
     socklen_t peer_len;           /* 0: never yet */
@@ -117,7 +117,6 @@ static int resolve(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
     const struct addrinfo *a = choose(list);
     if (a->ai_addrlen != s->peer_len || memcmp(&s->peer, a->ai_addr, a->ai_addrlen) != 0) {
         disconnect(s);
-        s->suspect = false;
         memcpy(&s->peer, a->ai_addr, a->ai_addrlen);
         s->peer_len = a->ai_addrlen;
     }
@@ -145,6 +144,7 @@ static int connect_peer(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
         return later("cannot connect", err, why);
     }
     s->fd = fd;
+    s->suspect = true;
     return 0;
 }
 

@@ -3,8 +3,8 @@
  * The journal's mapping: made once by the master, inherited by every worker.
  *
  * A memfd and not an anonymous mapping, because a ring is mapped twice in a row: a record that
- * passes the end of the ring goes on in the second mapping, which is the beginning again. That needs
- * something to map from.
+ * passes the end of the ring goes on in the second mapping, which is the beginning again. That
+ * needs something to map from.
  */
 #include "journal_internal.h"
 #include <errno.h>
@@ -17,7 +17,9 @@ _Static_assert(sizeof(struct trc_slot) % 64 == 0, "slots of two cores share no c
 _Static_assert(sizeof(struct block) % 64 == 0, "slots begin on a cache line");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are shared between processes");
 
-static size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+static size_t round_up(size_t n, size_t to) {
+    return (n + to - 1) / to * to;
+}
 
 static size_t round_ring(size_t wanted) {
     size_t bytes = TRC_RING_BYTES_MIN; /* a multiple of every page size Linux has */
@@ -99,9 +101,13 @@ const struct trc_journal_config *trc_journal_config(const struct trc_journal *j)
     return &j->config;
 }
 
-_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *j) { return &j->header->enabled; }
+_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *j) {
+    return &j->header->enabled;
+}
 
-_Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) { return &j->header->limiter; }
+_Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) {
+    return &j->header->limiter;
+}
 
 struct trc_slot *trc_journal_slot(const struct trc_journal *j, unsigned worker, unsigned core) {
     return (struct trc_slot *)(block_of(j, worker) + 1) + core;

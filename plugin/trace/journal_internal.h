@@ -21,12 +21,13 @@ struct record {
 /* Two copies of an exporter's state, of which one is in force: a publication writes the other and
  * then turns `active`, so that a death in between leaves the old one whole. */
 struct cursor {
-    _Alignas(64) _Atomic uint32_t active; /* counts publications; its low bit is the copy in force */
+    _Alignas(
+        64) _Atomic uint32_t active; /* counts publications; its low bit is the copy in force */
     struct trc_cursor_state state[2];
 };
 
 struct block {
-    _Alignas(64) _Atomic uint64_t head; /* reserved up to here */
+    _Alignas(64) _Atomic uint64_t head;  /* reserved up to here */
     _Alignas(64) _Atomic uint32_t woken; /* the reporters were told that the ring is half full */
     _Atomic uint64_t recovered;
     _Atomic uint64_t lost;

@@ -22,8 +22,8 @@ static bool committed(const struct trc_journal *j, unsigned worker, uint64_t pos
            stamp_of(j, pos);
 }
 
-/* Turns each reserved and never committed range between tail and head into padding. Returns how many
- * ranges there were; adjoining records make one. */
+/* Turns each reserved and never committed range between tail and head into padding. Returns how
+ * many ranges there were; adjoining records make one. */
 static unsigned close_holes(struct trc_journal *j, unsigned worker) {
     struct block *b = block_of(j, worker);
     uint64_t head = atomic_load(&b->head), pos = tail_of(j, b, head);
@@ -77,7 +77,8 @@ unsigned trc_journal_recover(struct trc_journal *j, unsigned worker, uint64_t mo
         if (state == TRC_SLOT_ENDED) {
             trc_journal_append_mp(j, worker, slot);
         } else if (state != TRC_SLOT_IDLE) {
-            atomic_store(&slot->state, TRC_SLOT_OPEN); /* its end may be half written: end it anew */
+            atomic_store(&slot->state,
+                         TRC_SLOT_OPEN); /* its end may be half written: end it anew */
             trc_journal_close_slot(j, worker, core, TRC_OUTCOME_KILLED, mono_ns);
         } else {
             continue;

@@ -18,6 +18,8 @@ static int parse_number(struct trc_slice s, double *out) {
         return -EINVAL;
     memcpy(text, s.p, s.len);
     text[s.len] = '\0';
+    if (strspn(text, "0123456789.eE+-") != s.len) /* strtod also reads hex, inf and nan */
+        return -EINVAL;
     double v = strtod(text, &end);
     if (*end || !isfinite(v) || v < 0)
         return -EINVAL;

@@ -122,8 +122,7 @@ static enum trc_sampler_type decide(struct trc_tracer *t, struct trc_slot *slot,
         return TRC_SAMPLER_NONE;
     }
     uint64_t now = t->sampler.type == TRC_SAMPLER_RATELIMITING ? trc_clock_mono_ns() : 0;
-    bool yes =
-        trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
+    bool yes = trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
     c->flags = yes ? TRC_FLAG_SAMPLED : 0;
     return t->sampler.type;
 }

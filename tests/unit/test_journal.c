@@ -2,8 +2,8 @@
  *
  * The journal: wrap-around, several writers, full, cursors, and writers that die at every step.
  */
-#include "unit.h"
 #include "tracing/journal.h"
+#include "unit.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -43,7 +43,8 @@ static bool append(unsigned worker, unsigned core, uint64_t id, size_t url_len) 
     return trc_journal_append_mp(journal, worker, slot);
 }
 
-/* Reads everything behind the exporter's cursor and ticks it off. Returns how many; ids[] gets them. */
+/* Reads everything behind the exporter's cursor and ticks it off. Returns how many; ids[] gets
+ * them. */
 static unsigned drain(unsigned worker, unsigned exporter, uint64_t *ids, unsigned max) {
     struct trc_cursor_state s;
     const struct trc_span *span;
@@ -236,7 +237,7 @@ static void a_hole_is_closed_and_counted(void **state) {
     assert_int_not_equal(trc_journal_reserve_mp(journal, 0, 400, &at), TRC_POS_NONE);
     append(0, 0, 2, 700);
     assert_int_not_equal(trc_journal_reserve_mp(journal, 0, 800, &at), TRC_POS_NONE);
-    memset(at, 0xff, 800); /* it had begun to write */
+    memset(at, 0xff, 800);                    /* it had begun to write */
     assert_int_equal(drain(0, 0, ids, 8), 1); /* a reader stops at the hole */
 
     assert_int_equal(trc_journal_recover(journal, 0, 5000), 0);
@@ -302,8 +303,8 @@ static void only_one_ends_a_span(void **state) {
     assert_false(trc_slot_claim(slot));
 }
 
-/* Freezes a writer after each of the stores of an append in turn, by replaying what memory then holds,
- * and lets recovery find it: every span is there exactly once and counted exactly once. */
+/* Freezes a writer after each of the stores of an append in turn, by replaying what memory then
+ * holds, and lets recovery find it: every span is there exactly once and counted exactly once. */
 static void every_step_of_an_append_can_be_the_last(void **state) {
     for (int step = 0; step < 6; step++) {
         struct trc_slot *slot = open_slot(0, 0, 42, 100);
@@ -363,7 +364,8 @@ static void a_record_long_gone_is_not_repeated(void **state) {
     assert_balanced(-1);
 }
 
-/* Real processes, killed at moments nobody chose. Every id that comes out is whole and comes once. */
+/* Real processes, killed at moments nobody chose. Every id that comes out is whole and comes once.
+ */
 static void killed_at_any_moment(void **state) {
     (void)state;
     unsigned seed = (unsigned)getpid();

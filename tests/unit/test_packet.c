@@ -2,8 +2,8 @@
  *
  * Scanning and editing of request packets, on guard pages.
  */
-#include "unit.h"
 #include "tracing/packet.h"
+#include "unit.h"
 
 static char bytes[70000];
 static size_t used;
@@ -38,7 +38,8 @@ static int teardown(void **state) {
 static struct trc_request request;
 
 static int scan(const struct trc_names *names, size_t len) {
-    return trc_packet_scan(guarded(0, bytes, len), len, names, TRC_SLICE("HTTP_UBERCTX_"), &request);
+    return trc_packet_scan(guarded(0, bytes, len), len, names, TRC_SLICE("HTTP_UBERCTX_"),
+                           &request);
 }
 
 static void assert_value(unsigned i, const char *want) {
@@ -198,9 +199,9 @@ static void keeps_within_what_the_length_can_say(void **state) {
     static char big[66000];
     ptrdiff_t shift;
     struct trc_packet k = {big, 65530, 0, sizeof(big)};
-    assert_int_equal(trc_packet_set(&k, (struct trc_slice){NULL, 0}, TRC_SLICE("N"),
-                                    TRC_SLICE("v"), &shift),
-                     -ENOSPC);
+    assert_int_equal(
+        trc_packet_set(&k, (struct trc_slice){NULL, 0}, TRC_SLICE("N"), TRC_SLICE("v"), &shift),
+        -ENOSPC);
 }
 
 static void removes_a_variable(void **state) {

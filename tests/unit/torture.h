@@ -18,6 +18,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
 
 static struct {
     bool on;
@@ -53,9 +55,9 @@ static inline bool torture_next(void) {
 
 /* Entries of a folder of /proc/self: "fd" for open files, "task" for threads. */
 static inline unsigned torture_count(const char *folder) {
-    char path[64] = "/proc/self/";
+    char path[64];
     unsigned count = 0;
-    strncat(path, folder, sizeof(path) - strlen(path) - 1);
+    snprintf(path, sizeof(path), "/proc/self/%s", folder);
     DIR *dir = opendir(path);
     if (!dir)
         __builtin_trap();

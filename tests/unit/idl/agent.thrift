@@ -3,8 +3,6 @@
 # The agent's service, as in jaeger-idl's thrift/agent.thrift, but for emitZipkinBatch, which needs
 # the Zipkin model.
 
-namespace c_glib Jaeger
-
 include "jaeger.thrift"
 
 service Agent {

@@ -4,8 +4,6 @@
 # thrift/jaeger.thrift: ids, names, types and requiredness are its. The types generated from it decode
 # in the tests what our encoders write; the plugin itself does not use them.
 
-namespace c_glib Jaeger
-
 enum TagType { STRING = 0, DOUBLE = 1, BOOL = 2, LONG = 3, BINARY = 4 }
 
 struct Tag {

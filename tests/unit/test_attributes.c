@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a span says, under each set of names. A list is compared as text: "name=value", a string in
+ * quotation marks, one attribute a line.
+ */
+#include "spans.h"
+#include "tracing/attributes.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+/* The list as text, in a buffer that the next call overwrites. Checks what holds for every list. */
+static const char *listed(const struct trc_span *span, enum trc_semconv semconv) {
+    static char text[65536];
+    struct trc_attribute list[TRC_ATTR_MAX];
+    const unsigned count = trc_attributes(span, semconv, list);
+    uint64_t seen = 0;
+    bool constants_over = false;
+    int len = 0;
+
+    assert_true(count <= TRC_ATTR_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(list[i].key < trc_attribute_key_count);
+        const struct trc_attribute_key *key = &trc_attribute_keys[list[i].key];
+        assert_false(seen >> list[i].key & 1); /* no name twice, but for the types of sampler.param */
+        seen |= UINT64_C(1) << list[i].key;
+        if (key->constant.p) {
+            assert_false(constants_over);
+            assert_true(trc_slice_equal(list[i].s, key->constant));
+        }
+        constants_over = constants_over || !key->constant.p;
+        len += sprintf(text + len, "%s%.*s=", i ? "\n" : "", (int)key->name.len, key->name.p);
+        switch (key->type) {
+        case TRC_ATTR_STRING:
+            assert_non_null(list[i].s.p);
+            len += sprintf(text + len, "'%.*s'", (int)list[i].s.len, list[i].s.p);
+            break;
+        case TRC_ATTR_INT:
+            len += sprintf(text + len, "%lld", (long long)list[i].i);
+            break;
+        case TRC_ATTR_BOOL:
+            assert_true(list[i].i == 0 || list[i].i == 1);
+            len += sprintf(text + len, list[i].i ? "true" : "false");
+            break;
+        case TRC_ATTR_DOUBLE:
+            len += sprintf(text + len, "%g", list[i].d);
+            break;
+        }
+    }
+    return text;
+}
+
+#define OPENTRACING                                                                                \
+    "span.kind='server'\n"                                                                         \
+    "component='uwsgi'\n"                                                                          \
+    "http.method='GET'\n"                                                                          \
+    "http.url='http://shop.example.com:8080/users/42/orders'\n"                                    \
+    "http.status_code=200\n"                                                                       \
+    "peer.ipv4='192.0.2.17'\n"                                                                     \
+    "peer.port=51234\n"
+#define HTTP                                                                                       \
+    "http.request.method='GET'\n"                                                                  \
+    "url.scheme='http'\n"                                                                          \
+    "url.path='/users/42/orders'\n"                                                                \
+    "server.address='shop.example.com'\n"                                                          \
+    "server.port=8080\n"                                                                           \
+    "client.address='192.0.2.17'\n"                                                                \
+    "network.peer.address='192.0.2.17'\n"                                                          \
+    "network.peer.port=51234\n"                                                                    \
+    "network.protocol.version='1.1'\n"                                                             \
+    "user_agent.original='Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0'\n"         \
+    "http.response.status_code=200\n"                                                              \
+    "http.response.body.size=5120\n"
+#define BOTH                                                                                       \
+    "uwsgi.worker=3\n"                                                                             \
+    "uwsgi.core=1\n"                                                                               \
+    "uwsgi.app='/shop'\n"                                                                          \
+    "sampler.type='probabilistic'\n"                                                               \
+    "sampler.param=0.1"
+
+static void a_usual_span_in_each_set(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    spans_usual(&span);
+    assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING), OPENTRACING BOTH);
+    assert_string_equal(listed(&span, TRC_SEMCONV_HTTP), HTTP BOTH);
+    assert_string_equal(listed(&span, TRC_SEMCONV_HTTP_DUP), OPENTRACING HTTP BOTH);
+}
+
+static void an_empty_span_says_little(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    assert_string_equal(
+        listed(&span, TRC_SEMCONV_OPENTRACING),
+        "span.kind='server'\ncomponent='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
+    assert_string_equal(listed(&span, TRC_SEMCONV_HTTP),
+                        "http.request.method='_OTHER'\nuwsgi.worker=0\nuwsgi.core=0");
+}
+
+/* Is `line` one of the lines of the list? */
+static bool has(const struct trc_span *span, enum trc_semconv semconv, const char *line) {
+    const char *text = listed(span, semconv);
+    const size_t len = strlen(line);
+
+    for (const char *at = text; (at = strstr(at, line)); at++)
+        if ((at == text || at[-1] == '\n') && (at[len] == '\n' || at[len] == 0))
+            return true;
+    return false;
+}
+
+static bool has_key(const struct trc_span *span, enum trc_semconv semconv, const char *name) {
+    char start[64];
+    const char *text = listed(span, semconv);
+
+    snprintf(start, sizeof(start), "\n%s=", name);
+    return strstr(text, start) || strncmp(text, start + 1, strlen(start + 1)) == 0;
+}
+
+static void methods(void **state) {
+    static const char *const known[] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
+                                        "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"};
+    static const char *const unknown[] = {"get", "BREW", "G", "GETS", "PROPFIND", "Get", "XXXXXX"};
+    struct trc_span span;
+    char line[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        trc_span_clear(&span);
+        spans_set(&span, TRC_STR_METHOD, known[i]);
+        snprintf(line, sizeof(line), "http.request.method='%s'", known[i]);
+        assert_true(has(&span, TRC_SEMCONV_HTTP, line));
+        assert_false(has_key(&span, TRC_SEMCONV_HTTP, "http.request.method_original"));
+    }
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        trc_span_clear(&span);
+        spans_set(&span, TRC_STR_METHOD, unknown[i]);
+        assert_true(has(&span, TRC_SEMCONV_HTTP, "http.request.method='_OTHER'"));
+        snprintf(line, sizeof(line), "http.request.method_original='%s'", unknown[i]);
+        assert_true(has(&span, TRC_SEMCONV_HTTP, line));
+        snprintf(line, sizeof(line), "http.method='%s'", unknown[i]);
+        assert_true(has(&span, TRC_SEMCONV_OPENTRACING, line));
+    }
+}
+
+static void server_address_and_port(void **state) {
+    static const struct {
+        const char *host, *address, *port; /* lines, or NULL: not there */
+    } cases[] = {
+        {"example.com", "server.address='example.com'", NULL},
+        {"example.com:80", "server.address='example.com'", "server.port=80"},
+        {"example.com:65535", "server.address='example.com'", "server.port=65535"},
+        {"example.com:65536", "server.address='example.com'", NULL},
+        {"example.com:0", "server.address='example.com'", NULL},
+        {"example.com:", "server.address='example.com'", NULL},
+        {"example.com:http", "server.address='example.com'", NULL},
+        {"example.com:000080", "server.address='example.com'", NULL},
+        {"192.0.2.1:8080", "server.address='192.0.2.1'", "server.port=8080"},
+        {"[2001:db8::1]", "server.address='2001:db8::1'", NULL},
+        {"[2001:db8::1]:443", "server.address='2001:db8::1'", "server.port=443"},
+        {"[::1]x:443", "server.address='::1'", NULL},
+        {"[::1]:", "server.address='::1'", NULL},
+        {"2001:db8::1", "server.address='2001:db8::1'", NULL},
+        {"[::1", "server.address='[::1'", NULL},
+        {"[", "server.address='['", NULL},
+        {"[]:80", NULL, NULL},
+        {":80", NULL, NULL},
+        {":", NULL, NULL},
+    };
+    struct trc_span span;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        trc_span_clear(&span);
+        spans_set(&span, TRC_STR_HOST, cases[i].host);
+        if (cases[i].address)
+            assert_true(has(&span, TRC_SEMCONV_HTTP, cases[i].address));
+        else
+            assert_false(has_key(&span, TRC_SEMCONV_HTTP, "server.address"));
+        if (cases[i].port)
+            assert_true(has(&span, TRC_SEMCONV_HTTP, cases[i].port));
+        else
+            assert_false(has_key(&span, TRC_SEMCONV_HTTP, "server.port"));
+    }
+}
+
+static void protocol_version(void **state) {
+    static const struct {
+        const char *protocol, *line;
+    } cases[] = {
+        {"HTTP/1.0", "network.protocol.version='1.0'"}, {"HTTP/1.1", "network.protocol.version='1.1'"},
+        {"HTTP/2.0", "network.protocol.version='2'"},   {"HTTP/2", "network.protocol.version='2'"},
+        {"HTTP/3.0", "network.protocol.version='3'"},   {"HTTP/0.9", "network.protocol.version='0.9'"},
+        {"HTTP/", NULL},                                {"SPDY/3", NULL},
+        {"H", NULL},
+    };
+    struct trc_span span;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        trc_span_clear(&span);
+        spans_set(&span, TRC_STR_PROTOCOL, cases[i].protocol);
+        if (cases[i].line)
+            assert_true(has(&span, TRC_SEMCONV_HTTP, cases[i].line));
+        else
+            assert_false(has_key(&span, TRC_SEMCONV_HTTP, "network.protocol.version"));
+    }
+}
+
+static void peer_by_its_family(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    spans_set(&span, TRC_STR_PEER, "2001:db8::17");
+    assert_true(has(&span, TRC_SEMCONV_OPENTRACING, "peer.ipv6='2001:db8::17'"));
+    assert_false(has_key(&span, TRC_SEMCONV_OPENTRACING, "peer.ipv4"));
+    assert_false(has_key(&span, TRC_SEMCONV_OPENTRACING, "peer.port"));
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "client.address='2001:db8::17'"));
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "network.peer.address='2001:db8::17'"));
+    assert_false(has_key(&span, TRC_SEMCONV_HTTP, "network.peer.port"));
+}
+
+/* error and error.type: by status and outcome, in each set (NULL: not there). */
+static void errors(void **state) {
+    static const struct {
+        uint16_t status;
+        uint8_t outcome, error;
+        const char *http, *opentracing;
+    } cases[] = {
+        {200, TRC_OUTCOME_ANSWERED, 0, NULL, NULL},
+        {499, TRC_OUTCOME_ANSWERED, 0, NULL, NULL},
+        {500, TRC_OUTCOME_ANSWERED, 1, "error.type='500'", NULL},
+        {503, TRC_OUTCOME_ANSWERED, 1, "error.type='503'", NULL},
+        {599, TRC_OUTCOME_ANSWERED, 1, "error.type='599'", NULL},
+        {610, TRC_OUTCOME_ANSWERED, 1, "error.type='610'", NULL},
+        {999, TRC_OUTCOME_ANSWERED, 1, "error.type='999'", NULL},
+        {1000, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL},
+        {65535, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL},
+        {0, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'"},
+        {500, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'"},
+        {0, TRC_OUTCOME_ABANDONED, 1, "error.type='abandoned'", "error.type='abandoned'"},
+        {400, TRC_OUTCOME_REFUSED, 0, NULL, NULL},
+    };
+    struct trc_span span;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        trc_span_clear(&span);
+        span.status = cases[i].status;
+        span.outcome = cases[i].outcome;
+        span.error = cases[i].error;
+        for (int semconv = 1; semconv <= 3; semconv++) {
+            const char *want = semconv & TRC_SEMCONV_HTTP ? cases[i].http : cases[i].opentracing;
+            const bool error = (semconv & TRC_SEMCONV_OPENTRACING) && cases[i].error;
+            if (want)
+                assert_true(has(&span, semconv, want));
+            else
+                assert_false(has_key(&span, semconv, "error.type"));
+            assert_int_equal(has(&span, semconv, "error=true"), error);
+            assert_int_equal(has(&span, semconv, "uwsgi.refused=true"),
+                             cases[i].outcome == TRC_OUTCOME_REFUSED);
+        }
+    }
+}
+
+static void a_request_without_a_status(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    span.request_bytes = 17;
+    span.response_bytes = 5;
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "http.request.body.size=17"));
+    assert_false(has_key(&span, TRC_SEMCONV_HTTP, "http.response.status_code"));
+    assert_false(has_key(&span, TRC_SEMCONV_HTTP, "http.response.body.size"));
+    assert_false(has_key(&span, TRC_SEMCONV_OPENTRACING, "http.status_code"));
+    span.status = 204;
+    span.request_bytes = span.response_bytes = 0;
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "http.response.body.size=0"));
+    assert_false(has_key(&span, TRC_SEMCONV_HTTP, "http.request.body.size"));
+}
+
+static void samplers_and_debug_id(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    for (int semconv = 1; semconv <= 3; semconv++) {
+        trc_span_clear(&span);
+        assert_false(has_key(&span, semconv, "sampler.type"));
+        assert_false(has_key(&span, semconv, "sampler.param"));
+        assert_false(has_key(&span, semconv, "jaeger-debug-id"));
+        assert_false(has_key(&span, semconv, "uwsgi.app"));
+        span.sampler_type = TRC_SAMPLER_CONST;
+        span.sampler_param = 1;
+        assert_true(has(&span, semconv, "sampler.type='const'"));
+        assert_true(has(&span, semconv, "sampler.param=true"));
+        span.sampler_type = TRC_SAMPLER_RATELIMITING;
+        span.sampler_param = 2.5;
+        assert_true(has(&span, semconv, "sampler.type='ratelimiting'"));
+        assert_true(has(&span, semconv, "sampler.param=2.5"));
+        spans_set(&span, TRC_STR_DEBUG_ID, "find me");
+        assert_true(has(&span, semconv, "jaeger-debug-id='find me'"));
+    }
+}
+
+/* Whatever a span holds, listed() finds the list in order. */
+static void random_spans_keep_the_promises(void **state) {
+    struct trc_random random = {{1, 2, 3, 4}};
+    struct trc_span span;
+
+    (void)state;
+    assert_true(trc_attribute_key_count <= TRC_ATTR_KEYS_MAX);
+    for (unsigned i = 0; i < 3000; i++) {
+        spans_random(&random, &span);
+        listed(&span, (enum trc_semconv)(1 + i % 3));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_usual_span_in_each_set),
+        cmocka_unit_test(an_empty_span_says_little),
+        cmocka_unit_test(methods),
+        cmocka_unit_test(server_address_and_port),
+        cmocka_unit_test(protocol_version),
+        cmocka_unit_test(peer_by_its_family),
+        cmocka_unit_test(errors),
+        cmocka_unit_test(a_request_without_a_status),
+        cmocka_unit_test(samplers_and_debug_id),
+        cmocka_unit_test(random_spans_keep_the_promises),
+    };
+    return cmocka_run_group_tests_name("attributes", tests, NULL, NULL);
+}
