@@ -58,6 +58,7 @@ static bool finish_append(struct trc_journal *j, unsigned worker, struct trc_slo
         atomic_store(&slot->state, TRC_SLOT_IDLE);
         return false;
     }
+    atomic_store(&slot->counters.dropped, slot->dropped_before); /* if it was: now it is not */
     return true;
 }
 

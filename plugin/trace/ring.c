@@ -6,6 +6,10 @@
 #include "journal_internal.h"
 #include <errno.h>
 
+static void put(_Atomic uint64_t *to, uint64_t v) {
+    atomic_store_explicit(to, v, memory_order_relaxed);
+}
+
 /* --- Writing ------------------------------------------------------------------------------- */
 
 uint64_t trc_journal_reserve_mp(struct trc_journal *j, unsigned worker, uint32_t len, void **span) {
@@ -38,6 +42,7 @@ bool trc_journal_commit_mp(struct trc_journal *j, unsigned worker, uint64_t pos)
 
 void trc_slot_open(struct trc_slot *slot) {
     slot->sampled_before = counter_get(&slot->counters.sampled);
+    slot->dropped_before = counter_get(&slot->counters.dropped);
     atomic_store_explicit(&slot->pos, TRC_POS_NONE, memory_order_relaxed);
     atomic_store_explicit(&slot->state, TRC_SLOT_OPEN, memory_order_release);
 }
@@ -56,16 +61,16 @@ bool trc_journal_append_mp(struct trc_journal *j, unsigned worker, struct trc_sl
     atomic_store_explicit(&slot->state, TRC_SLOT_ENDED, memory_order_release);
     uint64_t pos = trc_journal_reserve_mp(j, worker, slot->span.size, &at);
     if (__builtin_expect(pos == TRC_POS_NONE, 0)) {
-        counter_add(&slot->counters.dropped, 1);
+        put(&slot->counters.dropped, slot->dropped_before + 1);
     } else {
         /* From here to the count below, recovery looks at pos: is the record committed or not? */
         atomic_store_explicit(&slot->pos, pos, memory_order_release);
         memcpy(at, &slot->span, slot->span.size);
         wake = trc_journal_commit_mp(j, worker, pos);
     }
+    atomic_store_explicit(&slot->counters.sampled, slot->sampled_before + 1, memory_order_release);
     if (__builtin_expect(slot->span.truncated, 0))
         counter_add(&slot->counters.truncated, 1);
-    atomic_store_explicit(&slot->counters.sampled, slot->sampled_before + 1, memory_order_release);
     atomic_store_explicit(&slot->state, TRC_SLOT_IDLE, memory_order_release);
     return wake;
 }
@@ -110,10 +115,6 @@ void trc_cursor_get(const struct trc_journal *j, unsigned worker, unsigned expor
         atomic_thread_fence(memory_order_acquire);
         after = atomic_load_explicit(&c->active, memory_order_relaxed);
     } while (after != before);
-}
-
-static void put(_Atomic uint64_t *to, uint64_t v) {
-    atomic_store_explicit(to, v, memory_order_relaxed);
 }
 
 void trc_cursor_publish(struct trc_journal *j, unsigned worker, unsigned exporter,
