@@ -6,7 +6,7 @@
  *            init      options and environment          (requests: hooks.c)
  *            post_init hooks into the sockets           atexit     close spans, flush, join
  *            preinit   the journal
- *            libc exit the accounts, in one line an exporter
+ *            libc exit what workers left, and the accounts in one line an exporter
  *
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
  * thread, no socket, no id.
@@ -94,10 +94,44 @@ static void post_init(void) {
     pthread_atfork(NULL, NULL, forked_child);
 }
 
+static bool start_reporters(unsigned worker) {
+    int rc = trc_process_describe(&trc_host.settings, &resource);
+    struct trc_reporters_config config = {
+        .journal = trc_host.journal,
+        .exporters = trc_host.settings.exporter,
+        .resource = &resource,
+        .worker = worker,
+        .flush_interval_ns = trc_host.settings.flush_interval_ns,
+    };
+    if (rc == 0)
+        rc = trc_reporters_start(&config);
+    if (rc)
+        trc_log("worker %u does not trace: cannot start its reporters: %s", worker + 1,
+                strerror(-rc));
+    return rc == 0;
+}
+
+/* What workers left that nobody came to replace: the instance is at its end, and all are dead. */
+static void export_leftovers(void) {
+    uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
+    for (unsigned w = 0; w < trc_journal_config(trc_host.journal)->workers; w++) {
+        uint64_t queued = 0;
+        trc_journal_recover(trc_host.journal, w, now);
+        for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+            struct trc_accounts a;
+            trc_journal_accounts(trc_host.journal, (int)w, e, &a);
+            queued += a.queued;
+        }
+        if (queued && (!start_reporters(w) || trc_reporters_stop(deadline)))
+            return; /* out of time: the accounts tell what is left */
+    }
+}
+
 /* The last line of an instance: where every span of it went. */
-static void log_accounts(void) {
+static void finish_instance(void) {
     if (!trc_host.journal || getpid() != instance_pid)
         return;
+    export_leftovers();
     for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
         struct trc_accounts a;
         trc_journal_accounts(trc_host.journal, -1, e, &a);
@@ -134,7 +168,7 @@ static void preinit_apps(void) {
     if (trc_host.settings.disabled)
         atomic_store(trc_journal_enabled(trc_host.journal), 0);
     instance_pid = getpid();
-    atexit(log_accounts);
+    atexit(finish_instance);
 }
 
 /* --- A worker --------------------------------------------------------------------------------- */
@@ -147,25 +181,12 @@ static void post_fork(void) {
     tracer->worker = (unsigned)uwsgi.mywid - 1;
     trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
     int rc = trc_tracer_seed(tracer);
-    if (rc == 0)
-        rc = trc_process_describe(&trc_host.settings, &resource);
     if (rc) {
         trc_log("worker %d does not trace: no random numbers: %s", uwsgi.mywid, strerror(-rc));
         return;
     }
-    struct trc_reporters_config config = {
-        .journal = trc_host.journal,
-        .exporters = trc_host.settings.exporter,
-        .resource = &resource,
-        .worker = tracer->worker,
-        .flush_interval_ns = trc_host.settings.flush_interval_ns,
-    };
-    rc = trc_reporters_start(&config);
-    if (rc) {
-        trc_log("worker %d does not trace: no thread for its reporter: %s", uwsgi.mywid,
-                strerror(-rc));
+    if (!start_reporters(tracer->worker))
         return;
-    }
     worker_pid = getpid();
     trc_host.active = true;
 }
