@@ -1,72 +1,157 @@
 # SPDX-License-Identifier: MIT
 #
-# Every verb a developer needs; `make help` lists them. Each installs what it needs first
-# (scripts/install-deps.sh lists the packages beside what needs them).
+# Every verb a developer needs; `make help` lists them. Each installs what it needs first:
+# scripts/install-deps.sh has the packages beside what needs them.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
+.SUFFIXES:
 
-UWSGI  ?= uwsgi
-PYTHON := /usr/bin/python3
-BUILD  := build
-DEPS   := scripts/install-deps.sh
+UWSGI   ?= uwsgi
+PYTHON  := /usr/bin/python3
+DESTDIR ?=
+SECONDS ?= 60
+BUILD   := build
+SOURCES := $(wildcard plugin/*/*.c)
+HEADERS := $(wildcard include/tracing/*.h plugin/*/*.h)
 
-# --- The library the tests link: everything but host/, which alone needs uWSGI ----------------------
-# One tree of objects for each VARIANT: plain, asan (with UBSan), tsan, bench (optimised, no checks).
-VARIANT  ?= plain
-SAN_plain := -O1
-SAN_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
-SAN_tsan  := -O1 -fsanitize=thread
-SAN_bench := -O2
-OUT      := $(BUILD)/$(VARIANT)
-WARN     := -Wall -Wextra -Werror
-LIB_CFLAGS = -std=gnu11 -D_GNU_SOURCE -g $(SAN_$(VARIANT)) $(WARN) -Iinclude -MMD -MP $(shell pkg-config --cflags thrift_c_glib 2>/dev/null)
-LIB_LIBS   = $(shell pkg-config --libs thrift_c_glib 2>/dev/null) -lpthread -lm
-LIB_SRC := $(filter-out plugin/host/%,$(wildcard plugin/*/*.c)) $(wildcard plugin/host/packet*.c)
-LIB_OBJ := $(LIB_SRC:%.c=$(OUT)/%.o)
-UNIT    := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
-GEN     := $(OUT)/gen
-GEN_OBJ := $(GEN)/jaeger_types.o $(GEN)/agent_types.o $(GEN)/agent.o
+.PHONY: help
+help: ## List what make can do
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.PHONY: all help
+deps-%:
+	@scripts/install-deps.sh $*
+
+# --- The plugin ------------------------------------------------------------------------------------
+
+.PHONY: all
 all: deps-build tracing_plugin.so ## Build tracing_plugin.so with uWSGI's own builder
 
-help: ## List what make can do
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+# Built elsewhere and moved here: a uWSGI that runs with the old one keeps it whole.
+PLUGIN_DIR := $(BUILD)/plugin
+tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
+	@mkdir -p $(PLUGIN_DIR)
+	cd $(PLUGIN_DIR) && TRACING_CFLAGS="-Werror $(TRACING_CFLAGS)" $(UWSGI) --build-plugin $(CURDIR)
+	mv -f $(PLUGIN_DIR)/tracing_plugin.so $@
 
-.PHONY: deps-build deps-test deps-demo deps-interop deps-bench deps-fuzz
-deps-%:
-	@$(DEPS) $*
+.PHONY: install
+install: all ## Install the plugin where uWSGI looks for plugins (DESTDIR is honoured)
+	install -D -m 644 tracing_plugin.so $(DESTDIR)$$($(UWSGI) --cflags | grep -oP 'UWSGI_PLUGIN_DIR="\\"\K[^\\]+')/tracing_plugin.so
 
-tracing_plugin.so: $(wildcard plugin/*/*.c) $(wildcard include/tracing/*.h) uwsgiplugin.py
-	TRACING_CFLAGS="-Werror $(TRACING_CFLAGS)" $(UWSGI) --build-plugin $(CURDIR)
+.PHONY: demo
+demo: deps-build deps-demo tracing_plugin.so ## Run two Django services and show the traces of some requests
+	@scripts/demo.sh
+
+# --- Tests -------------------------------------------------------------------------------------------
+# The library under test is everything that does not include <uwsgi.h>. One tree of objects for each
+# VARIANT: plain, asan (with UBSan), tsan, bench (optimised as the plugin).
+
+VARIANT   ?= plain
+OUT       := $(BUILD)/$(VARIANT)
+FLAGS_plain := -O1
+FLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+FLAGS_tsan  := -O1 -fsanitize=thread
+FLAGS_bench := -O2 -fPIC -fvisibility=hidden
+THRIFT_CFLAGS = $(shell pkg-config --cflags thrift_c_glib)
+THRIFT_LIBS   = $(shell pkg-config --libs thrift_c_glib)
+TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE -g $(FLAGS_$(VARIANT)) -Wall -Wextra -Werror -MMD -MP \
+              -Iinclude $(THRIFT_CFLAGS)
+TEST_LIBS   = $(THRIFT_LIBS) -lpthread -lm
+LIB_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)))
+UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
+GEN       := $(OUT)/gen
+GEN_OBJ   := $(GEN)/jaeger_types.o $(GEN)/agent_types.o $(GEN)/agent.o
+
+.PHONY: test
+test: deps-build deps-test tracing_plugin.so lint unit e2e ## Run lint, unit and end-to-end tests
 
 $(OUT)/libtracing.a: $(LIB_OBJ)
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(OUT)/plugin/%.o: plugin/%.c
 	@mkdir -p $(@D)
-	$(CC) $(LIB_CFLAGS) -c $< -o $@
+	$(CC) $(TEST_CFLAGS) -c $< -o $@
 
-# Thrift's generated types decode in the tests what our encoders write. Not our code: no -Werror.
-$(GEN)/%_types.c: tests/unit/idl/%.thrift
-	@mkdir -p $(@D)
-	thrift --gen c_glib -out $(GEN) $<
-$(GEN)/agent.c: $(GEN)/agent_types.c ;
-$(GEN)/%.o: $(GEN)/%.c $(GEN)/jaeger_types.c $(GEN)/agent_types.c
-	$(CC) -std=gnu11 -g -w $(SAN_$(VARIANT)) -I$(GEN) $(shell pkg-config --cflags thrift_c_glib) -c $< -o $@
+# Thrift's generated types decode in the tests what our encoders write. Not our code: no warnings.
+$(GEN)/made: tests/unit/idl/jaeger.thrift tests/unit/idl/agent.thrift
+	@mkdir -p $(GEN)
+	thrift --gen c_glib -out $(GEN) tests/unit/idl/jaeger.thrift
+	thrift --gen c_glib -out $(GEN) tests/unit/idl/agent.thrift
+	@touch $@
+$(GEN_OBJ): $(GEN)/%.o: $(GEN)/made
+	$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(THRIFT_CFLAGS) -c $(GEN)/$*.c -o $@
 
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/libtracing.a $(GEN_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(LIB_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ $(LIB_LIBS) -lcmocka -ljansson
+	$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
+	  $(TEST_LIBS) -lcmocka -ljansson
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d)
 
 .PHONY: unit
 unit: $(UNIT)
-	@fail=0; for t in $(UNIT); do echo "== $$t"; $$t || fail=1; done; exit $$fail
+	@failed=0; for t in $(UNIT); do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+.PHONY: e2e
+e2e: tracing_plugin.so
+	bats --timing tests/house tests/e2e
+
+.PHONY: lint
+lint: ## Check layout, shell scripts, function sizes
+	@tests/house/lint.sh
+
+.PHONY: format
+format: deps-test ## Lay out all C files
+	clang-format -i $(SOURCES) $(HEADERS) $(wildcard tests/*/*.c tests/*/*.h)
+
+# Core rows of the end-to-end suite run with a plugin that was built with ASan.
+.PHONY: sanitize
+sanitize: deps-build deps-test ## Unit tests under ASan, UBSan and TSan; end-to-end rows with ASan
+	$(MAKE) VARIANT=asan unit
+	$(MAKE) VARIANT=tsan unit-tsan
+	$(MAKE) $(BUILD)/asan/tracing_plugin.so
+	E2E_PLUGIN=$(CURDIR)/$(BUILD)/asan/tracing_plugin.so \
+	  E2E_LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) bats --timing $(ASAN_E2E)
+
+ASAN_E2E := tests/e2e/spine.bats tests/e2e/context.bats tests/e2e/death.bats
+
+# What has threads: the ring, and the reporters that read it.
+.PHONY: unit-tsan
+unit-tsan: $(OUT)/unit/test_journal $(OUT)/unit/test_reporter
+	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
+
+$(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
+	@mkdir -p $(@D)
+	cd $(@D) && TRACING_CFLAGS="-Werror $(FLAGS_asan)" TRACING_LDFLAGS="-fsanitize=address,undefined" \
+	  $(UWSGI) --build-plugin $(CURDIR)
+
+.PHONY: interop
+interop: deps-build deps-test deps-interop tracing_plugin.so ## Test against a real Jaeger, PyPI's uWSGI and jaeger-client
+	bats --timing tests/interop
+
+# --- Fuzzing and measuring ----------------------------------------------------------------------------
+
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+.PHONY: fuzz
+fuzz: deps-build deps-fuzz $(FUZZERS:%=$(BUILD)/fuzz/%) ## Fuzz each parser for SECONDS seconds (default 60)
+	@tests/fuzz/run.sh $(BUILD)/fuzz $(SECONDS) $(FUZZERS)
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) $(HEADERS)
+	@mkdir -p $(@D)
+	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	  -Iinclude $(THRIFT_CFLAGS) $< $(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)) \
+	  -o $@ $(TEST_LIBS)
+
+.PHONY: bench
+bench: deps-build deps-bench tracing_plugin.so ## Measure: instructions, nanoseconds, server with and without
+	@tests/bench/run.sh
+
+.PHONY: bench-gate
+bench-gate: deps-build deps-bench tracing_plugin.so ## Fail when an instruction count has grown past its limit
+	@tests/bench/run.sh --gate
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -23,9 +23,10 @@ struct trc_context {
     uint8_t flags;      /* TRC_FLAG_* */
 };
 
-#define TRC_BAGGAGE_ITEMS 64   /* items kept, as many as W3C baggage must carry */
-#define TRC_BAGGAGE_BYTES 2048 /* bytes of all keys and values together; more is cut and counted   \
-                                */
+#define TRC_BAGGAGE_ITEMS 64 /* items kept, as many as W3C baggage must carry */
+#define TRC_BAGGAGE_BYTES                                                                          \
+    2048 /* bytes of all keys and values together; more is cut and counted                         \
+          */
 
 /* Baggage: decoded key/value pairs, flat so that it can live in shared memory. Items are laid out
  * in `bytes` one after the other, key then value. */

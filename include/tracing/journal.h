@@ -66,7 +66,7 @@ struct trc_slot {
                                             not: for log variables */
     _Atomic uint64_t pos;                /* ENDED: where the record was reserved, or TRC_POS_NONE */
     uint64_t sampled_before;             /* counters.sampled when the span was opened */
-    uint64_t dropped_before; /* counters.dropped likewise */
+    uint64_t dropped_before;             /* counters.dropped likewise */
     struct trc_context context;
     char trace_text[32], span_text[16]; /* the ids as log variables show them */
     struct trc_random random;           /* reseeded by each worker that takes the slot over */

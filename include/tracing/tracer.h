@@ -49,6 +49,9 @@ int trc_tracer_seed(struct trc_tracer *tracer);
 void trc_tracer_begin(struct trc_tracer *tracer, unsigned core, const struct trc_request *request,
                       struct trc_injection *injection);
 
+/* Counts a request whose application could not be told all of its context. Thread: request. */
+void trc_tracer_not_injected(struct trc_tracer *tracer, unsigned core);
+
 /* What is known when a request has ended. */
 struct trc_result {
     uint16_t status; /* 0: none */

@@ -47,44 +47,45 @@ enum key {
 };
 _Static_assert(KEY_COUNT <= TRC_ATTR_KEYS_MAX, "TRC_ATTR_KEYS_MAX is too small");
 
-#define KEY(name, type) {{name, sizeof(name) - 1}, TRC_ATTR_##type, {NULL, 0}}
-#define CONSTANT(name, value)                                                                      \
-    {{name, sizeof(name) - 1}, TRC_ATTR_STRING, {value, sizeof(value) - 1}}
+#define ABSENT ((struct trc_slice){NULL, 0})
+#define KEY(name_, type_) .name = TRC_SLICE(name_), .type = TRC_ATTR_##type_, .constant = ABSENT
+#define CONSTANT(name_, value_)                                                                    \
+    .name = TRC_SLICE(name_), .type = TRC_ATTR_STRING, .constant = TRC_SLICE(value_)
 
 const struct trc_attribute_key trc_attribute_keys[] = {
-    [SPAN_KIND] = CONSTANT("span.kind", "server"),
-    [COMPONENT] = CONSTANT("component", "uwsgi"),
-    [OT_METHOD] = KEY("http.method", STRING),
-    [OT_URL] = KEY("http.url", STRING),
-    [OT_STATUS_CODE] = KEY("http.status_code", INT),
-    [OT_PEER_IPV4] = KEY("peer.ipv4", STRING),
-    [OT_PEER_IPV6] = KEY("peer.ipv6", STRING),
-    [OT_PEER_PORT] = KEY("peer.port", INT),
-    [OT_ERROR] = KEY("error", BOOL),
-    [REQUEST_METHOD] = KEY("http.request.method", STRING),
-    [REQUEST_METHOD_ORIGINAL] = KEY("http.request.method_original", STRING),
-    [URL_SCHEME] = KEY("url.scheme", STRING),
-    [URL_PATH] = KEY("url.path", STRING),
-    [SERVER_ADDRESS] = KEY("server.address", STRING),
-    [SERVER_PORT] = KEY("server.port", INT),
-    [CLIENT_ADDRESS] = KEY("client.address", STRING),
-    [NETWORK_PEER_ADDRESS] = KEY("network.peer.address", STRING),
-    [NETWORK_PEER_PORT] = KEY("network.peer.port", INT),
-    [NETWORK_PROTOCOL_VERSION] = KEY("network.protocol.version", STRING),
-    [USER_AGENT_ORIGINAL] = KEY("user_agent.original", STRING),
-    [RESPONSE_STATUS_CODE] = KEY("http.response.status_code", INT),
-    [REQUEST_BODY_SIZE] = KEY("http.request.body.size", INT),
-    [RESPONSE_BODY_SIZE] = KEY("http.response.body.size", INT),
-    [ERROR_TYPE] = KEY("error.type", STRING),
-    [UWSGI_WORKER] = KEY("uwsgi.worker", INT),
-    [UWSGI_CORE] = KEY("uwsgi.core", INT),
-    [UWSGI_APP] = KEY("uwsgi.app", STRING),
-    [UWSGI_REFUSED] = KEY("uwsgi.refused", BOOL),
-    [SAMPLER_TYPE] = KEY("sampler.type", STRING),
+    [SPAN_KIND] = {CONSTANT("span.kind", "server")},
+    [COMPONENT] = {CONSTANT("component", "uwsgi")},
+    [OT_METHOD] = {KEY("http.method", STRING)},
+    [OT_URL] = {KEY("http.url", STRING)},
+    [OT_STATUS_CODE] = {KEY("http.status_code", INT)},
+    [OT_PEER_IPV4] = {KEY("peer.ipv4", STRING)},
+    [OT_PEER_IPV6] = {KEY("peer.ipv6", STRING)},
+    [OT_PEER_PORT] = {KEY("peer.port", INT)},
+    [OT_ERROR] = {KEY("error", BOOL)},
+    [REQUEST_METHOD] = {KEY("http.request.method", STRING)},
+    [REQUEST_METHOD_ORIGINAL] = {KEY("http.request.method_original", STRING)},
+    [URL_SCHEME] = {KEY("url.scheme", STRING)},
+    [URL_PATH] = {KEY("url.path", STRING)},
+    [SERVER_ADDRESS] = {KEY("server.address", STRING)},
+    [SERVER_PORT] = {KEY("server.port", INT)},
+    [CLIENT_ADDRESS] = {KEY("client.address", STRING)},
+    [NETWORK_PEER_ADDRESS] = {KEY("network.peer.address", STRING)},
+    [NETWORK_PEER_PORT] = {KEY("network.peer.port", INT)},
+    [NETWORK_PROTOCOL_VERSION] = {KEY("network.protocol.version", STRING)},
+    [USER_AGENT_ORIGINAL] = {KEY("user_agent.original", STRING)},
+    [RESPONSE_STATUS_CODE] = {KEY("http.response.status_code", INT)},
+    [REQUEST_BODY_SIZE] = {KEY("http.request.body.size", INT)},
+    [RESPONSE_BODY_SIZE] = {KEY("http.response.body.size", INT)},
+    [ERROR_TYPE] = {KEY("error.type", STRING)},
+    [UWSGI_WORKER] = {KEY("uwsgi.worker", INT)},
+    [UWSGI_CORE] = {KEY("uwsgi.core", INT)},
+    [UWSGI_APP] = {KEY("uwsgi.app", STRING)},
+    [UWSGI_REFUSED] = {KEY("uwsgi.refused", BOOL)},
+    [SAMPLER_TYPE] = {KEY("sampler.type", STRING)},
     /* Jaeger's clients write a bool for const and a double for the others: one name, two types. */
-    [SAMPLER_PARAM] = KEY("sampler.param", DOUBLE),
-    [SAMPLER_PARAM_CONST] = KEY("sampler.param", BOOL),
-    [JAEGER_DEBUG_ID] = KEY("jaeger-debug-id", STRING),
+    [SAMPLER_PARAM] = {KEY("sampler.param", DOUBLE)},
+    [SAMPLER_PARAM_CONST] = {KEY("sampler.param", BOOL)},
+    [JAEGER_DEBUG_ID] = {KEY("jaeger-debug-id", STRING)},
 };
 const unsigned trc_attribute_key_count = KEY_COUNT;
 
@@ -148,8 +149,9 @@ static unsigned port_of(struct trc_slice s) {
     return port <= UINT16_MAX ? port : 0;
 }
 
-/* Host [":" port] of RFC 9110 section 7.2. An IPv6 address comes without its brackets, as an address
- * is written elsewhere; one that was sent without them has more than one colon, and no port. */
+/* Host [":" port] of RFC 9110 section 7.2. An IPv6 address comes without its brackets, as an
+ * address is written elsewhere; one that was sent without them has more than one colon, and no
+ * port. */
 static void add_server(struct list *l, struct trc_slice host) {
     struct trc_slice address = host, port = {NULL, 0};
 
@@ -194,14 +196,15 @@ static void add_protocol_version(struct list *l) {
     add_string(l, NETWORK_PROTOCOL_VERSION, s);
 }
 
+/* Literals in a row: every ten, every hundred that begins with `d`. */
 #define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-#define HUNDRED(d)                                                                                 \
-    TEN(d "0")                                                                                     \
-    TEN(d "1") TEN(d "2") TEN(d "3") TEN(d "4") TEN(d "5") TEN(d "6") TEN(d "7") TEN(d "8")        \
-        TEN(d "9")
+#define FIFTY_TO_49(d) TEN(d "0") TEN(d "1") TEN(d "2") TEN(d "3") TEN(d "4")
+#define FIFTY_TO_99(d) TEN(d "5") TEN(d "6") TEN(d "7") TEN(d "8") TEN(d "9")
+#define HUNDRED(d) FIFTY_TO_49(d) FIFTY_TO_99(d)
 
 /* What error.type says, absent if nothing went wrong. A slice must point at bytes that live, hence
- * every status of 500 to 999 in digits. How the request ended says more than a status it had set. */
+ * every status of 500 to 999 in digits. How the request ended says more than a status it had set.
+ */
 static struct trc_slice error_type(const struct trc_span *span, enum trc_semconv semconv) {
     static const char statuses[] = HUNDRED("5") HUNDRED("6") HUNDRED("7") HUNDRED("8") HUNDRED("9");
 

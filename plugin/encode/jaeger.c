@@ -3,13 +3,13 @@
  * Jaeger's agent wire: one emitBatch message a datagram, in Thrift's compact or binary protocol.
  * Used by the reporters, through trc_encoder_jaeger_compact and trc_encoder_jaeger_binary.
  *
- *   buf:  gap        | span | span | ...            | room for one more span, the worst there can be
- *         ^ the head, right-aligned by finish       ^ `at`
+ *   buf:  gap        | span | span | ...            | room for one more span, the worst there can
+ * be ^ the head, right-aligned by finish       ^ `at`
  *
  * A span is written before anybody knows whether it fits: behind the message there is always room
- * for the largest one, and a message that became too long just does not count it. That is exact, and
- * costs one comparison a span; a sizing pass would cost as much as the writing. The head can only be
- * written by finish, since the list header of the spans has the length of their count.
+ * for the largest one, and a message that became too long just does not count it. That is exact,
+ * and costs one comparison a span; a sizing pass would cost as much as the writing. The head can
+ * only be written by finish, since the list header of the spans has the length of their count.
  */
 #include "jaeger_internal.h"
 #include "plain.h"
@@ -23,11 +23,13 @@
 
 /* What changes in the head: seqid, and the list header (type and count). */
 #define HEAD_MAX (TRC_THRIFT_VARINT32_MAX + 1 + TRC_THRIFT_VARINT32_MAX)
-/* seqNo, stats and their three fields, four headers of 3 bytes and one of 1...3, three stop bytes. */
+/* seqNo, stats and their three fields, four headers of 3 bytes and one of 1...3, three stop bytes.
+ */
 #define TAIL_MAX (4 * (3 + TRC_THRIFT_VARINT64_MAX) + 3 + 3)
 /* A string of the arena, not one byte of which is UTF-8. */
 #define STRING_MAX (TRC_THRIFT_VARINT32_MAX + 3 * TRC_SPAN_ARENA)
-/* Fields 1-10 of a Span with one string, its stop byte, and TRC_ATTR_MAX tags. The lead is extra. */
+/* Fields 1-10 of a Span with one string, its stop byte, and TRC_ATTR_MAX tags. The lead is extra.
+ */
 #define SPAN_MAX                                                                                   \
     (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 +                                         \
      TRC_ATTR_MAX * (TRC_JAEGER_PREFIX_MAX + STRING_MAX + 1) + TRC_THRIFT_SLACK)
@@ -174,8 +176,7 @@ static char *put_head(struct trc_encoder *e, uint32_t seqid) {
     /* The compact seqid is a plain varint, without zigzag. */
     const size_t number_len = (size_t)(trc_thrift_put_len(number, seqid, e->compact) - number);
     const size_t list_len = (size_t)(trc_thrift_put_list(list, e->count, e->compact) - list);
-    const struct trc_slice parts[] = {
-        c->open, {number, number_len}, c->head, {list, list_len}};
+    const struct trc_slice parts[] = {c->open, {number, number_len}, c->head, {list, list_len}};
     char *at = e->spans;
 
     for (unsigned i = 4; i-- > 0;) {
@@ -308,8 +309,8 @@ static struct trc_encoder *make_binary(const struct trc_encoder_config *config) 
     return make(config, false);
 }
 
-const struct trc_encoder_ops trc_encoder_jaeger_compact = {
-    "jaeger compact", make_compact, drop, add_compact, finish};
+const struct trc_encoder_ops trc_encoder_jaeger_compact = {"jaeger compact", make_compact, drop,
+                                                           add_compact, finish};
 
-const struct trc_encoder_ops trc_encoder_jaeger_binary = {
-    "jaeger binary", make_binary, drop, add_binary, finish};
+const struct trc_encoder_ops trc_encoder_jaeger_binary = {"jaeger binary", make_binary, drop,
+                                                          add_binary, finish};

@@ -3,10 +3,10 @@
  * The bytes of a Jaeger message that never change, written once by Thrift's c_glib library. Used by
  * jaeger.c.
  *
- * Each piece is cut out of something whole: a complete message without spans, a complete tag with an
- * empty value. So the library sees only calls in their order, and the cut is where a value would
- * begin. c_glib takes 2 to 3 us to write one span, and g_malloc's aborting at out of memory: reasons
- * not to call it again later.
+ * Each piece is cut out of something whole: a complete message without spans, a complete tag with
+ * an empty value. So the library sees only calls in their order, and the cut is where a value would
+ * begin. c_glib takes 2 to 3 us to write one span, and g_malloc's aborting at out of memory:
+ * reasons not to call it again later.
  */
 #include "jaeger_internal.h"
 #include "tracing/utf8.h"
@@ -28,6 +28,28 @@ static const struct {
     [TRC_ATTR_BOOL] = {2, "vBool", 5, T_BOOL},
     [TRC_ATTR_INT] = {3, "vLong", 6, T_I64},
 };
+
+/* c_glib's memory buffer without its leak: its finalize (0.17 and later) does not go on to
+ * GObject's, which frees what g_object_unref attached. That it is called twice would do no harm. */
+typedef ThriftMemoryBuffer TrcMemoryBuffer;
+typedef ThriftMemoryBufferClass TrcMemoryBufferClass;
+static GType trc_memory_buffer_get_type(void);
+G_DEFINE_TYPE(TrcMemoryBuffer, trc_memory_buffer, THRIFT_TYPE_MEMORY_BUFFER)
+
+static void trc_memory_buffer_finalize(GObject *object) {
+    GObjectClass *base = g_type_class_peek(G_TYPE_OBJECT);
+
+    G_OBJECT_CLASS(trc_memory_buffer_parent_class)->finalize(object);
+    base->finalize(object);
+}
+
+static void trc_memory_buffer_class_init(TrcMemoryBufferClass *class) {
+    G_OBJECT_CLASS(class)->finalize = trc_memory_buffer_finalize;
+}
+
+static void trc_memory_buffer_init(TrcMemoryBuffer *memory) {
+    (void)memory;
+}
 
 struct writer {
     ThriftProtocol *protocol;
@@ -160,15 +182,18 @@ static void message_write(struct writer *w, const struct trc_jaeger_setup *setup
 }
 
 /* A whole tag without a value, cut before it. What follows the cut is the shortest value and the
- * stop byte of the Tag. A compact bool is its field's header, which therefore belongs to the value. */
+ * stop byte of the Tag. A compact bool is its field's header, which therefore belongs to the value.
+ */
 static void prefix_write(struct writer *w, const struct trc_attribute_key *key, bool compact,
                          struct trc_jaeger_prefix *prefix) {
-    static const size_t cut_binary[] = {
-        [TRC_ATTR_STRING] = 4 + 1, [TRC_ATTR_INT] = 8 + 1, /* an empty string is its length */
-        [TRC_ATTR_BOOL] = 1 + 1, [TRC_ATTR_DOUBLE] = 8 + 1};
-    static const size_t cut_compact[] = {
-        [TRC_ATTR_STRING] = 1 + 1, [TRC_ATTR_INT] = 1 + 1, /* varints of 0 */
-        [TRC_ATTR_BOOL] = 1 + 1, [TRC_ATTR_DOUBLE] = 8 + 1};
+    static const size_t cut_binary[] = {[TRC_ATTR_STRING] = 4 + 1,
+                                        [TRC_ATTR_INT] = 8 + 1, /* an empty string is its length */
+                                        [TRC_ATTR_BOOL] = 1 + 1,
+                                        [TRC_ATTR_DOUBLE] = 8 + 1};
+    static const size_t cut_compact[] = {[TRC_ATTR_STRING] = 1 + 1,
+                                         [TRC_ATTR_INT] = 1 + 1, /* varints of 0 */
+                                         [TRC_ATTR_BOOL] = 1 + 1,
+                                         [TRC_ATTR_DOUBLE] = 8 + 1};
     const struct trc_jaeger_tag tag = {.key = key->name, .type = key->type};
     const size_t cut = (compact ? cut_compact : cut_binary)[key->type];
     const size_t start = w->bytes->len;
@@ -209,7 +234,7 @@ int trc_jaeger_constants_init(struct trc_jaeger_constants *c,
         return -E2BIG;
     w.bytes = g_byte_array_new();
     ThriftTransport *memory =
-        g_object_new(THRIFT_TYPE_MEMORY_BUFFER, "buf", w.bytes, "owner", FALSE, NULL);
+        g_object_new(trc_memory_buffer_get_type(), "buf", w.bytes, "owner", FALSE, NULL);
     w.protocol =
         g_object_new(setup->compact ? THRIFT_TYPE_COMPACT_PROTOCOL : THRIFT_TYPE_BINARY_PROTOCOL,
                      "transport", memory, NULL);

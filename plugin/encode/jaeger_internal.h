@@ -6,8 +6,8 @@
  *   message = open, seqid, head, list header of the spans, span ..., seqNo, stats
  *   span    = ids, name, flags, times, list header of the tags, lead, (prefix, value) ...
  *
- * `open`, `head`, `lead` and each `prefix` are constant: Thrift's c_glib library writes them once, in
- * the worker, in jaeger_constants.c. What lies between changes, and is written by jaeger.c.
+ * `open`, `head`, `lead` and each `prefix` are constant: Thrift's c_glib library writes them once,
+ * in the worker, in jaeger_constants.c. What lies between changes, and is written by jaeger.c.
  */
 #ifndef TRACING_ENCODE_JAEGER_INTERNAL_H
 #define TRACING_ENCODE_JAEGER_INTERNAL_H
@@ -45,8 +45,8 @@ struct trc_jaeger_setup {
 struct trc_jaeger_prefix {
     char bytes[TRC_JAEGER_PREFIX_MAX];
     uint8_t len;
-    uint8_t type;     /* enum trc_attribute_type */
-    uint8_t pad[14];  /* a power of two is found by a shift */
+    uint8_t type;    /* enum trc_attribute_type */
+    uint8_t pad[14]; /* a power of two is found by a shift */
 };
 
 struct trc_jaeger_constants {
@@ -56,8 +56,8 @@ struct trc_jaeger_constants {
     char *bytes;                       /* malloc'd */
 };
 
-/* Writes the constants. Returns 0, or -ENOMEM, -E2BIG (a key is too long, or too many), -EIO (Thrift
- * refused) with nothing held. Thread: reporter. */
+/* Writes the constants. Returns 0, or -ENOMEM, -E2BIG (a key is too long, or too many), -EIO
+ * (Thrift refused) with nothing held. Thread: reporter. */
 int trc_jaeger_constants_init(struct trc_jaeger_constants *c, const struct trc_jaeger_setup *setup);
 void trc_jaeger_constants_fini(struct trc_jaeger_constants *c);
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * OTLP as JSON: one ExportTraceServiceRequest a message, on one line. Used by the reporters for files
- * and standard output, through trc_encoder_otlp_json.
+ * OTLP as JSON: one ExportTraceServiceRequest a message, on one line. Used by the reporters for
+ * files and standard output, through trc_encoder_otlp_json.
  *
- *   buf:  head (resource, scope) | span , span , ... | room for one more span, the worst there can be
- *                                                    ^ `at`
+ *   buf:  head (resource, scope) | span , span , ... | room for one more span, the worst there can
+ * be ^ `at`
  *
  * Follows opentelemetry-proto's docs/specification.md, "JSON Protobuf Encoding": ids are lower-case
- * hex, enums are numbers, 64-bit integers are decimal strings. As in jaeger.c a span is written first
- * and then found to fit or not; keys and the brackets around them are constant, and made once. No
- * JSON library: building its tree would cost more than everything else.
+ * hex, enums are numbers, 64-bit integers are decimal strings. As in jaeger.c a span is written
+ * first and then found to fit or not; keys and the brackets around them are constant, and made
+ * once. No JSON library: building its tree would cost more than everything else.
  */
 #include "plain.h"
 #include "resource.h"
@@ -51,10 +51,10 @@ struct prefix {
 struct trc_encoder {
     unsigned count; /* of spans in the message */
     enum trc_semconv semconv;
-    char *at;       /* the end of the message so far */
-    char *spans;    /* where they begin */
-    char *limit;    /* where they must end */
-    double number;  /* the last double that was printed, and its text: it is the sampler's */
+    char *at;      /* the end of the message so far */
+    char *spans;   /* where they begin */
+    char *limit;   /* where they must end */
+    double number; /* the last double that was printed, and its text: it is the sampler's */
     char number_text[VALUE_MAX];
     size_t number_len;
     struct prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
@@ -102,7 +102,8 @@ static void put_text(struct trc_buf *b, struct trc_slice s) {
             run++;
             continue;
         }
-        trc_utf8_put(b, (struct trc_slice){s.p, run}); /* an escaped byte is no part of a character */
+        trc_utf8_put(b,
+                     (struct trc_slice){s.p, run}); /* an escaped byte is no part of a character */
         put_escape(b, s.p[run]);
         s.p += run + 1;
         s.len -= run + 1;
@@ -156,11 +157,15 @@ static size_t print_double(char text[VALUE_MAX], double d) {
         if (digits == 17 || strtod(text, NULL) == d)
             break;
     }
-    /* An application may have set a locale whose decimal point is no point. */
-    for (int i = 0; i < len; i++)
-        if (!strchr("0123456789+-e", text[i]))
-            text[i] = '.';
-    return (size_t)len;
+    /* An application may have set a locale whose decimal point is another, of one byte or two. */
+    size_t kept = 0;
+    for (int i = 0; i < len; i++) {
+        if (strchr("0123456789+-e", text[i]))
+            text[kept++] = text[i];
+        else if (text[kept - 1] != '.')
+            text[kept++] = '.';
+    }
+    return kept;
 }
 
 static char *put_double(struct trc_encoder *e, char *at, double d) {
@@ -175,8 +180,7 @@ static char *put_double(struct trc_encoder *e, char *at, double d) {
 /* --- A span ---------------------------------------------------------------------------------- */
 
 /* A literal's bytes, without its NUL. */
-#define AT(at, literal)                                                                            \
-    (memcpy((at), (literal), sizeof(literal) - 1), (at) + (sizeof(literal) - 1))
+#define AT(at, literal) (memcpy((at), (literal), sizeof(literal) - 1), (at) + (sizeof(literal) - 1))
 
 static inline char *put_attributes(struct trc_encoder *e, char *at, const struct trc_attribute *a,
                                    unsigned count, bool plain) {
@@ -276,8 +280,8 @@ static struct trc_slice finish(struct trc_encoder *e, uint64_t sequence,
 /* --- The resource, and make ------------------------------------------------------------------- */
 
 /* service.instance.id must be a UUID that is the process's own. Ours is client_uuid, which is 64
- * random bits, and as many made of them by splitmix64's finaliser (Steele et al., 2014): version 8 of
- * RFC 9562 section 5.8, a UUID of one's own making. So the Jaeger wire's client-uuid can be told
+ * random bits, and as many made of them by splitmix64's finaliser (Steele et al., 2014): version 8
+ * of RFC 9562 section 5.8, a UUID of one's own making. So the Jaeger wire's client-uuid can be told
  * from it: its digits are these but for the 13th. */
 static void put_uuid(struct trc_buf *b, uint64_t client_uuid) {
     uint64_t low = client_uuid + UINT64_C(0x9e3779b97f4a7c15);
@@ -295,7 +299,8 @@ static void put_uuid(struct trc_buf *b, uint64_t client_uuid) {
     }
 }
 
-/* {"key":"...","value":{"<type>Value": without its value, and with a quotation mark if it is one. */
+/* {"key":"...","value":{"<type>Value": without its value, and with a quotation mark if it is one.
+ */
 static void put_key(struct trc_buf *b, struct trc_slice key, enum trc_attribute_type type) {
     static const char *const types[] = {
         [TRC_ATTR_STRING] = "\",\"value\":{\"stringValue\":\"",

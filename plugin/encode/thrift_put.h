@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * Thrift's two protocols, the few parts that change from span to span, written at a pointer. Private
- * to the encoders. Sources: thrift/doc/specs/thrift-compact-protocol.md, thrift-binary-protocol.md.
+ * Thrift's two protocols, the few parts that change from span to span, written at a pointer.
+ * Private to the encoders. Sources: thrift/doc/specs/thrift-compact-protocol.md,
+ * thrift-binary-protocol.md.
  *
  * No function checks for room, and some write up to TRC_THRIFT_SLACK bytes beyond what they return:
- * the caller has room for the worst case and looks at the end once. `compact` is a constant at every
- * call, so that each protocol gets code of its own without a branch.
+ * the caller has room for the worst case and looks at the end once. `compact` is a constant at
+ * every call, so that each protocol gets code of its own without a branch.
  */
 #ifndef TRACING_ENCODE_THRIFT_PUT_H
 #define TRACING_ENCODE_THRIFT_PUT_H
@@ -42,7 +43,8 @@ TRC_THRIFT_INLINE char *trc_thrift_put_be64(char *at, uint64_t v) {
 }
 
 /* The seven-bit groups of v < 2^56, one in each byte. The upper half of the groups moves up by four
- * bits, then of each half by two, then by one: x + m * (2^n - 1) moves the part m of x by n bits. */
+ * bits, then of each half by two, then by one: x + m * (2^n - 1) moves the part m of x by n bits.
+ */
 TRC_THRIFT_INLINE uint64_t trc_thrift_spread(uint64_t x) {
     x += (x & UINT64_C(0x00fffffff0000000)) * 15;
     x += (x & UINT64_C(0x0fffc0000fffc000)) * 3;
@@ -101,7 +103,8 @@ TRC_THRIFT_INLINE char *trc_thrift_put_len(char *at, size_t len, const bool comp
     return compact ? trc_thrift_put_varint(at, len) : trc_thrift_put_be32(at, (uint32_t)len);
 }
 
-/* A short string's bytes: a call of memcpy costs more than most of them. Reads nothing beyond it. */
+/* A short string's bytes: a call of memcpy costs more than most of them. Reads nothing beyond it.
+ */
 TRC_THRIFT_INLINE char *trc_thrift_put_bytes(char *at, const char *p, size_t len) {
     if (len >= 8 && len <= 16) {
         uint64_t first, last;

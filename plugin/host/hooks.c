@@ -24,20 +24,21 @@ static unsigned hook_count;
 
 /* --- Setting variables ------------------------------------------------------------------------ */
 
-/* uWSGI parses into a vector of fixed size and refuses a request with more variables; routes and
- * plugins add some of their own after us. */
-#define SPARE_VARIABLES 8u
+/* uWSGI parses variables into a vector of fixed size and refuses a request that has more; routes
+ * and plugins add some of their own after us. */
+#define SPARE_VARIABLES 8
 
-static bool vector_has_room(unsigned variable_count) {
-    return 2 * (variable_count + 1 + SPARE_VARIABLES) + 5 <= (unsigned)uwsgi.vec_size;
+static unsigned max_variables(void) {
+    int max = (uwsgi.vec_size - 5) / 2 - SPARE_VARIABLES;
+    return max > 0 ? (unsigned)max : 0;
 }
 
 /* Body bytes that came with the head lie behind the packet and leave it no room to grow. uWSGI's
  * own function moves them away first (it allocates, as it would for any variable added to such a
- * request); checked before, because it logs a line when the packet is full. */
-static bool append_beside_body(struct wsgi_request *wsgi_req, struct trc_packet *packet,
-                               struct trc_slice old, struct trc_slice name,
-                               struct trc_slice value) {
+ * request); the room is checked before, because it logs a line when the packet is full. */
+static bool append_beside_body(void *arg, struct trc_packet *packet, struct trc_slice old,
+                               struct trc_slice name, struct trc_slice value) {
+    struct wsgi_request *wsgi_req = arg;
     size_t freed = old.p ? 4 + name.len + old.len : 0;
     if (packet->len - freed + 4 + name.len + value.len > uwsgi.buffer_size)
         return false;
@@ -53,51 +54,18 @@ static bool append_beside_body(struct wsgi_request *wsgi_req, struct trc_packet 
     return true;
 }
 
-/* Values further on in the packet moved: let the request's slices follow. */
-static void shift_values(struct trc_request *request, unsigned names, const char *from,
-                         ptrdiff_t by) {
-    for (unsigned i = 0; i < names; i++)
-        if (request->value[i].p > from)
-            request->value[i].p += by;
-}
-
 static void set_variables(struct wsgi_request *wsgi_req, struct trc_request *request,
                           const struct trc_injection *injection) {
     bool tail = wsgi_req->proto_parser_remains > 0 && !wsgi_req->proto_parser_buf;
     struct trc_packet packet = {wsgi_req->buffer, wsgi_req->uh->pktsize,
                                 tail ? wsgi_req->proto_parser_remains : 0, uwsgi.buffer_size};
-    unsigned names = trc_host.tracer.names.count;
-    bool all = !injection->overflow;
-    for (unsigned i = 0; i < injection->count; i++) {
-        struct trc_slice old = {NULL, 0}, name = injection->item[i].name,
-                         value = injection->item[i].value;
-        ptrdiff_t shift = 0;
-        if (injection->item[i].header >= 0)
-            old = request->value[injection->item[i].header];
-        if (!old.p && !vector_has_room(request->variable_count)) {
-            all = false;
-            continue;
-        }
-        if (trc_packet_set(&packet, old, name, value, &shift) == 0) {
-            if (tail)
-                wsgi_req->proto_parser_remains_buf =
-                    (char *)wsgi_req->proto_parser_remains_buf + shift;
-            if (shift && old.p)
-                shift_values(request, names, old.p, shift);
-        } else if (tail && append_beside_body(wsgi_req, &packet, old, name, value)) {
-            tail = false;
-            if (old.p)
-                shift_values(request, names, old.p, -(ptrdiff_t)(4 + name.len + old.len));
-        } else {
-            all = false;
-            continue;
-        }
-        request->variable_count += old.p == NULL;
-        wsgi_req->uh->pktsize = (uint16_t)packet.len;
-    }
-    if (!all)
-        trc_journal_slot(trc_host.journal, trc_host.tracer.worker, (unsigned)wsgi_req->async_id)
-            ->counters.not_injected++;
+    unsigned left_out = trc_packet_inject(&packet, request, trc_host.tracer.names.count,
+                                          max_variables(), injection, append_beside_body, wsgi_req);
+    wsgi_req->uh->pktsize = (uint16_t)packet.len;
+    if (packet.tail_len)
+        wsgi_req->proto_parser_remains_buf = packet.p + packet.len;
+    if (__builtin_expect(left_out || injection->overflow, 0))
+        trc_tracer_not_injected(&trc_host.tracer, (unsigned)wsgi_req->async_id);
 }
 
 /* --- Begin ------------------------------------------------------------------------------------ */

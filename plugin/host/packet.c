@@ -89,3 +89,43 @@ void trc_packet_remove(struct trc_packet *k, size_t name_len, struct trc_slice o
     memmove(at, behind, (size_t)(k->p + k->len - behind));
     k->len -= (size_t)(behind - at);
 }
+
+/* Values further on in the packet moved: let the request's slices follow. */
+static void shift_values(struct trc_request *request, unsigned names, const char *from,
+                         ptrdiff_t by) {
+    for (unsigned i = 0; i < names; i++)
+        if (request->value[i].p > from)
+            request->value[i].p += by;
+}
+
+unsigned trc_packet_inject(struct trc_packet *k, struct trc_request *request, unsigned names,
+                           unsigned max_variables, const struct trc_injection *injection,
+                           trc_packet_beside beside, void *arg) {
+    unsigned left_out = 0;
+    for (unsigned i = 0; i < injection->count; i++) {
+        struct trc_slice old = {NULL, 0}, name = injection->item[i].name,
+                         value = injection->item[i].value;
+        ptrdiff_t shift = 0;
+        int header = injection->item[i].header;
+        if (header >= 0)
+            old = request->value[header];
+        if (!old.p && request->variable_count >= max_variables) {
+            left_out++;
+            continue;
+        }
+        if (trc_packet_set(k, old, name, value, &shift) == 0) {
+            if (old.p && shift)
+                shift_values(request, names, old.p, shift);
+        } else if (k->tail_len && beside && beside(arg, k, old, name, value)) {
+            if (old.p) { /* it was taken out, and stands at the end now */
+                shift_values(request, names, old.p, -(ptrdiff_t)(4 + name.len + old.len));
+                request->value[header].p = NULL;
+            }
+        } else {
+            left_out++;
+            continue;
+        }
+        request->variable_count += old.p == NULL;
+    }
+    return left_out;
+}

@@ -224,8 +224,10 @@ static int settle(struct reporter *r, struct trc_cursor_state *state, const stru
 static void catch_up(struct reporter *r, struct trc_cursor_state *state) {
     if (trc_cursor_skip(r->journal, r->worker, state) > 0)
         trc_cursor_publish(r->journal, r->worker, r->index, state);
+    /* After the publication, which lets the producers ring again if the ring is below half by then:
+     * if it is not, nobody will ring, and we must look by ourselves. */
     uint64_t head = trc_journal_head(r->journal, r->worker);
-    bool behind = head - state->pos > trc_journal_config(r->journal)->ring_bytes / 2;
+    bool behind = head - state->pos >= trc_journal_config(r->journal)->ring_bytes / 2;
     r->crowded = behind && head != r->head_seen;
     r->head_seen = head;
 }
@@ -349,8 +351,8 @@ static int start_thread(struct reporter *r) {
     return -rc;
 }
 
-/* Tells the first `count` to end by `deadline` and waits for them until `join_until_ns`. Returns how
- * many did not. */
+/* Tells the first `count` to end by `deadline` and waits for them until `join_until_ns`. Returns
+ * how many did not. */
 static unsigned end_all(unsigned count, uint64_t deadline, uint64_t join_until_ns) {
     struct timespec until = timespec_of(join_until_ns);
     unsigned left = 0;

@@ -267,6 +267,10 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     inject(t, slot, request, injection);
 }
 
+void trc_tracer_not_injected(struct trc_tracer *t, unsigned core) {
+    count(&trc_journal_slot(t->journal, t->worker, core)->counters.not_injected);
+}
+
 /* --- End ----------------------------------------------------------------------------------- */
 
 static void append(struct trc_tracer *t, struct trc_slot *slot) {

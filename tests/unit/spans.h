@@ -11,7 +11,8 @@
 #include "tracing/span.h"
 #include <string.h>
 
-/* Names a part of a string that is in the arena already, as the tracer does with the URL's parts. */
+/* Names a part of a string that is in the arena already, as the tracer does with the URL's parts.
+ */
 static inline void spans_part(struct trc_span *span, enum trc_span_str which,
                               enum trc_span_str whole, size_t off, size_t len) {
     span->str[which] = (struct trc_str){(uint16_t)(span->str[whole].off + off), (uint16_t)len};
@@ -58,7 +59,8 @@ static inline void spans_usual(struct trc_span *span) {
     spans_set_url(span, "http", "shop.example.com:8080", "/users/42/orders");
     spans_set(span, TRC_STR_PROTOCOL, "HTTP/1.1");
     spans_set(span, TRC_STR_PEER, "192.0.2.17");
-    spans_set(span, TRC_STR_USER_AGENT, "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0");
+    spans_set(span, TRC_STR_USER_AGENT,
+              "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0");
     spans_set(span, TRC_STR_APP, "/shop");
     trc_span_seal(span);
 }
@@ -120,7 +122,8 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     span->request_bytes = spans_random_number(r) >> 1;
     span->response_bytes = spans_random_number(r) >> 1;
     span->sampler_type = (uint8_t)(trc_random_next(r) % 4);
-    span->sampler_param = (double)(trc_random_next(r) >> 11) * 0x1p-53 * (double)(1 << trc_random_next(r) % 8);
+    span->sampler_param =
+        (double)(trc_random_next(r) >> 11) * 0x1p-53 * (double)(1 << trc_random_next(r) % 8);
     span->worker = (uint16_t)spans_random_number(r);
     span->core = (uint16_t)spans_random_number(r);
     span->status = (uint16_t)(trc_random_next(r) % 4 ? trc_random_next(r) % 700 : 0);

@@ -5,11 +5,7 @@
  */
 #include "spans.h"
 #include "tracing/attributes.h"
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 /* The list as text, in a buffer that the next call overwrites. Checks what holds for every list. */
 static const char *listed(const struct trc_span *span, enum trc_semconv semconv) {
@@ -24,7 +20,8 @@ static const char *listed(const struct trc_span *span, enum trc_semconv semconv)
     for (unsigned i = 0; i < count; i++) {
         assert_true(list[i].key < trc_attribute_key_count);
         const struct trc_attribute_key *key = &trc_attribute_keys[list[i].key];
-        assert_false(seen >> list[i].key & 1); /* no name twice, but for the types of sampler.param */
+        assert_false(seen >> list[i].key &
+                     1); /* no name twice, but for the types of sampler.param */
         seen |= UINT64_C(1) << list[i].key;
         if (key->constant.p) {
             assert_false(constants_over);
@@ -95,9 +92,8 @@ static void an_empty_span_says_little(void **state) {
 
     (void)state;
     trc_span_clear(&span);
-    assert_string_equal(
-        listed(&span, TRC_SEMCONV_OPENTRACING),
-        "span.kind='server'\ncomponent='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
+    assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING),
+                        "span.kind='server'\ncomponent='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
     assert_string_equal(listed(&span, TRC_SEMCONV_HTTP),
                         "http.request.method='_OTHER'\nuwsgi.worker=0\nuwsgi.core=0");
 }
@@ -192,10 +188,14 @@ static void protocol_version(void **state) {
     static const struct {
         const char *protocol, *line;
     } cases[] = {
-        {"HTTP/1.0", "network.protocol.version='1.0'"}, {"HTTP/1.1", "network.protocol.version='1.1'"},
-        {"HTTP/2.0", "network.protocol.version='2'"},   {"HTTP/2", "network.protocol.version='2'"},
-        {"HTTP/3.0", "network.protocol.version='3'"},   {"HTTP/0.9", "network.protocol.version='0.9'"},
-        {"HTTP/", NULL},                                {"SPDY/3", NULL},
+        {"HTTP/1.0", "network.protocol.version='1.0'"},
+        {"HTTP/1.1", "network.protocol.version='1.1'"},
+        {"HTTP/2.0", "network.protocol.version='2'"},
+        {"HTTP/2", "network.protocol.version='2'"},
+        {"HTTP/3.0", "network.protocol.version='3'"},
+        {"HTTP/0.9", "network.protocol.version='0.9'"},
+        {"HTTP/", NULL},
+        {"SPDY/3", NULL},
         {"H", NULL},
     };
     struct trc_span span;

@@ -6,13 +6,7 @@
 #include "tracing/buf.h"
 #include "tracing/hex.h"
 #include "tracing/utf8.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
@@ -83,12 +77,14 @@ static void utf8_valid_says(void **state) {
         {"sieben\xc3\xa4", true},
         {"seven..\xe2\x82\xac then some more", true},
         {"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80", true},
-        {"seven..\xe2\x82", false},       /* cut */
+        {"seven..\xe2\x82", false}, /* cut */
         {"exactly8\xff", false},
-        {"a\xc0\x80", false},             /* overlong NUL */
-        {"\xed\xa0\x80", false},          /* a surrogate */
-        {"\xf4\x90\x80\x80", false},      /* beyond U+10FFFF */
-        {"12345678\x80" "2345678", false},
+        {"a\xc0\x80", false},        /* overlong NUL */
+        {"\xed\xa0\x80", false},     /* a surrogate */
+        {"\xf4\x90\x80\x80", false}, /* beyond U+10FFFF */
+        {"12345678\x80"
+         "2345678",
+         false},
     };
 
     (void)state;
@@ -202,8 +198,8 @@ static void hex_digit_is_one_or_not(void **state) {
 }
 
 static void hex_u64_takes_1_to_16_digits(void **state) {
-    static const char *const bad[] = {"",   "g",   "0x1", " 1", "1 ", "-1", "+1",
-                                      "1.", "1:2", "00000000000000001"};
+    static const char *const bad[] = {"",   "g",  "0x1", " 1",  "1 ",
+                                      "-1", "+1", "1.",  "1:2", "00000000000000001"};
     uint64_t v = 7;
 
     (void)state;

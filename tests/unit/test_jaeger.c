@@ -2,18 +2,11 @@
  *
  * The Jaeger encoder: golden bytes, what Thrift's own decoder makes of whole messages, and limits.
  */
-#define _GNU_SOURCE
 #include "spans.h"
 #include "tracing/encoder.h"
 #include "tracing/utf8.h"
 #include "tracing/version.h"
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
+#include "unit.h"
 
 #include "../../plugin/encode/jaeger_internal.h"
 #include "thrift_read.h"
@@ -54,8 +47,10 @@ static size_t golden_message(bool compact, char *out) {
                                            .process_count = 1,
                                            .keys = keys,
                                            .key_count = 4};
-    const struct trc_attribute list[] = {
-        {.key = 3, .s = TRC_SLICE("server")}, {.key = 2, .i = 200}, {.key = 1, .i = 1}, {.key = 0, .d = 0.5}};
+    const struct trc_attribute list[] = {{.key = 3, .s = TRC_SLICE("server")},
+                                         {.key = 2, .i = 200},
+                                         {.key = 1, .i = 1},
+                                         {.key = 0, .d = 0.5}};
     const struct trc_client_stats stats = {0, 0, 0};
     struct trc_encoder *e = trc_jaeger_make(&setup);
     struct trc_span span;
@@ -186,10 +181,14 @@ static void check_span(const Span *got, const struct trc_span *want, enum trc_se
 }
 
 static void check_process(const Process *process) {
-    static const char *const strings[][2] = {
-        {"jaeger.version", "uwsgi-tracing-" TRC_VERSION}, {"hostname", "web-1"},
-        {"ip", "192.0.2.1"}, {"client-uuid", "00c0ffee12345678"}, {NULL, NULL}, /* process.pid */
-        {"region", "eu-west-1"}, {"bad\xef\xbf\xbd", "caf\xef\xbf\xbd"}, {"empty", ""}};
+    static const char *const strings[][2] = {{"jaeger.version", "uwsgi-tracing-" TRC_VERSION},
+                                             {"hostname", "web-1"},
+                                             {"ip", "192.0.2.1"},
+                                             {"client-uuid", "00c0ffee12345678"},
+                                             {NULL, NULL}, /* process.pid */
+                                             {"region", "eu-west-1"},
+                                             {"bad\xef\xbf\xbd", "caf\xef\xbf\xbd"},
+                                             {"empty", ""}};
 
     assert_string_equal(process->serviceName, "caf\xc3\xa9 \xef\xbf\xbd");
     assert_true(process->__isset_tags);
@@ -206,11 +205,11 @@ static void check_process(const Process *process) {
     }
 }
 
-/* Decodes `message` and compares everything with what it was made of; and Thrift, told to write what
- * it read, writes the same bytes. */
+/* Decodes `message` and compares everything with what it was made of; and Thrift, told to write
+ * what it read, writes the same bytes. */
 static void check_message(bool compact, struct trc_slice message, const struct trc_span *spans,
-                           unsigned count, enum trc_semconv semconv, uint64_t sequence,
-                           const struct trc_client_stats *stats) {
+                          unsigned count, enum trc_semconv semconv, uint64_t sequence,
+                          const struct trc_client_stats *stats) {
     int32_t seqid;
     AgentEmitBatchArgs *args = thrift_read(compact, message, &seqid);
     const Batch *batch = args->batch;
@@ -256,7 +255,7 @@ static void any_spans_are_read_back(void **state) {
             assert_int_equal(ops_of(compact)->add(e, &spans[i]), 0);
         }
         check_message(compact, ops_of(compact)->finish(e, sequence, &stats), spans, count, semconv,
-                       sequence, &stats);
+                      sequence, &stats);
         ops_of(compact)->drop(e);
     }
 }
@@ -283,7 +282,7 @@ static void numbers_at_their_edges(void **state) {
             span.response_bytes = v;
             assert_int_equal(ops_of(compact)->add(e, &span), 0);
             check_message(compact, ops_of(compact)->finish(e, v, &stats), &span, 1,
-                           TRC_SEMCONV_HTTP, v, &stats);
+                          TRC_SEMCONV_HTTP, v, &stats);
         }
         ops_of(compact)->drop(e);
     }
@@ -309,21 +308,24 @@ static void long_and_odd_strings(void **state) {
         trc_span_seal(&span);
         assert_int_equal(ops_of(compact)->add(e, &span), 0);
         check_message(compact, ops_of(compact)->finish(e, 1, &stats), &span, 1,
-                       TRC_SEMCONV_HTTP_DUP, 1, &stats);
+                      TRC_SEMCONV_HTTP_DUP, 1, &stats);
 
         trc_span_clear(&span);
         trc_span_set(&span, TRC_STR_NAME, (struct trc_slice){"a\0b", 3}, TRC_SPAN_TEXT_MAX);
         assert_int_equal(ops_of(compact)->add(e, &span), 0);
         const struct trc_slice message = ops_of(compact)->finish(e, 2, &stats);
-        assert_non_null(memmem(message.p, message.len, "\x03" "a\0b", 4));
+        assert_non_null(memmem(message.p, message.len,
+                               "\x03"
+                               "a\0b",
+                               4));
         ops_of(compact)->drop(e);
     }
 }
 
 /* --- Limits ----------------------------------------------------------------------------------- */
 
-/* Fills messages of every size, and finds each at most that long and in order, whether or not a span
- * was refused meanwhile. */
+/* Fills messages of every size, and finds each at most that long and in order, whether or not a
+ * span was refused meanwhile. */
 static void no_message_is_too_long(void **state) {
     static struct trc_span spans[400];
     const struct trc_client_stats stats = {UINT64_MAX >> 1, 0, 3};
@@ -356,7 +358,7 @@ static void no_message_is_too_long(void **state) {
             const struct trc_slice message = ops_of(compact)->finish(e, ++sequence, &stats);
             assert_true(message.len <= max);
             check_message(compact, message, spans, count, TRC_SEMCONV_OPENTRACING, sequence,
-                           &stats);
+                          &stats);
             spans[0] = spans[count];
             assert_int_equal(ops_of(compact)->add(e, &spans[0]), 0);
             count = 1;
@@ -384,7 +386,7 @@ static void a_span_that_fits_nowhere(void **state) {
             if (alone == 0) {
                 assert_int_equal(ops_of(compact)->add(e, &large), -ENOSPC);
                 check_message(compact, ops_of(compact)->finish(e, 1, &stats), &large, 1,
-                               TRC_SEMCONV_OPENTRACING, 1, &stats);
+                              TRC_SEMCONV_OPENTRACING, 1, &stats);
                 ops_of(compact)->drop(e);
                 continue;
             }
@@ -392,7 +394,7 @@ static void a_span_that_fits_nowhere(void **state) {
             assert_int_equal(ops_of(compact)->add(e, &small), 0);
             assert_int_equal(ops_of(compact)->add(e, &large), -EMSGSIZE); /* and not -ENOSPC */
             check_message(compact, ops_of(compact)->finish(e, 1, &stats), &small, 1,
-                           TRC_SEMCONV_OPENTRACING, 1, &stats);
+                          TRC_SEMCONV_OPENTRACING, 1, &stats);
             ops_of(compact)->drop(e);
             break;
         }
@@ -440,9 +442,9 @@ static void resources(void **state) {
                 thrift_read(compact, ops_of(compact)->finish(e, 7, &stats), &seqid);
             const GPtrArray *list = args->batch->process->tags;
             check_string(g_ptr_array_index(list, 0), "jaeger.version",
-                          "uwsgi-tracing-" TRC_VERSION);
+                         "uwsgi-tracing-" TRC_VERSION);
             check_string(g_ptr_array_index(list, 1), "client-uuid",
-                          which ? "ffffffffffffffff" : "0000000000000000");
+                         which ? "ffffffffffffffff" : "0000000000000000");
             if (which) {
                 assert_int_equal(list->len, 4);
                 check_string(g_ptr_array_index(list, 2), "hostname", "mine");
@@ -492,5 +494,6 @@ int main(void) {
         cmocka_unit_test(resources),
         cmocka_unit_test(keys_out_of_bounds),
     };
+    thrift_read_setup();
     return cmocka_run_group_tests_name("jaeger", tests, NULL, NULL);
 }

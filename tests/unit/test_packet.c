@@ -219,6 +219,87 @@ static void removes_a_variable(void **state) {
     assert_memory_equal(tail, "tail", 4);
 }
 
+/* --- Several at once ---------------------------------------------------------------------------
+ */
+
+static struct trc_injection injection;
+
+static void inject_item(int header, const char *name, const char *value) {
+    struct trc_buf *b = trc_injection_begin(&injection, header, trc_slice_of(name));
+    trc_buf_put_slice(b, trc_slice_of(value));
+    trc_injection_end(&injection);
+}
+
+static void values_follow_those_that_move(void **state) {
+    const struct trc_names *names = *state;
+    var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_HOST", "localhost");
+    struct trc_packet k = packet_of(1000, "tail");
+    scan_packet(names, &k);
+    trc_injection_clear(&injection);
+    inject_item(1, "HTTP_UBER_TRACE_ID", "much longer than before");
+    inject_item(2, "HTTP_HOST", "h");
+    inject_item(-1, "NEW", "value");
+    inject_item(0, "REQUEST_METHOD", "OPTIONS");
+    assert_int_equal(trc_packet_inject(&k, &request, names->count, 10, &injection, NULL, NULL), 0);
+    assert_int_equal(request.variable_count, 4);
+    scan_packet(names, &k);
+    assert_value(0, "OPTIONS");
+    assert_value(1, "much longer than before");
+    assert_value(2, "h");
+    assert_int_equal(request.variable_count, 4);
+    assert_memory_equal(k.p + k.len, "tail", 4);
+}
+
+static void never_more_variables_than_allowed(void **state) {
+    const struct trc_names *names = *state;
+    var("REQUEST_METHOD", "GET");
+    var("HTTP_HOST", "localhost");
+    struct trc_packet k = packet_of(1000, "");
+    scan_packet(names, &k);
+    trc_injection_clear(&injection);
+    inject_item(-1, "A", "1");
+    inject_item(2, "HTTP_HOST", "replacing is always allowed");
+    inject_item(-1, "B", "1");
+    assert_int_equal(trc_packet_inject(&k, &request, names->count, 3, &injection, NULL, NULL), 1);
+    scan_packet(names, &k);
+    assert_int_equal(request.variable_count, 3);
+    assert_value(2, "replacing is always allowed");
+}
+
+/* As the host does it when body bytes fill the buffer: the tail goes elsewhere. */
+static bool beside(void *arg, struct trc_packet *k, struct trc_slice old, struct trc_slice name,
+                   struct trc_slice value) {
+    ptrdiff_t shift;
+    ++*(unsigned *)arg;
+    if (old.p)
+        trc_packet_remove(k, name.len, old);
+    k->tail_len = 0;
+    return trc_packet_set(k, (struct trc_slice){NULL, 0}, name, value, &shift) == 0;
+}
+
+static void a_tail_in_the_way_is_asked_to_move(void **state) {
+    const struct trc_names *names = *state;
+    unsigned asked = 0;
+    var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+    var("REQUEST_METHOD", "GET");
+    static const char body[] = "body bytes that fill the buffer to its end";
+    struct trc_packet k = packet_of(used + strlen(body), body);
+    scan_packet(names, &k);
+    trc_injection_clear(&injection);
+    inject_item(1, "HTTP_UBER_TRACE_ID", "longer than it was before");
+    inject_item(0, "REQUEST_METHOD", "POST");
+    assert_int_equal(trc_packet_inject(&k, &request, names->count, 9, &injection, beside, &asked),
+                     0);
+    assert_int_equal(asked, 1);
+    scan_packet(names, &k);
+    assert_value(0, "POST");
+    assert_value(1, "longer than it was before");
+    assert_int_equal(request.repeated, 0);
+    assert_int_equal(request.variable_count, 2);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -232,6 +313,9 @@ int main(void) {
         TEST(refuses_what_does_not_fit),
         TEST(keeps_within_what_the_length_can_say),
         TEST(removes_a_variable),
+        TEST(values_follow_those_that_move),
+        TEST(never_more_variables_than_allowed),
+        TEST(a_tail_in_the_way_is_asked_to_move),
     };
     return cmocka_run_group_tests_name("packet", tests, NULL, NULL);
 }

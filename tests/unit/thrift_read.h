@@ -11,8 +11,33 @@
 #include <thrift/c_glib/protocol/thrift_compact_protocol.h>
 #include <thrift/c_glib/transport/thrift_memory_buffer.h>
 
-/* A memory buffer to read from: the library's own moves all its bytes at each read of one, and loops
- * for ever at the end of a message that is cut. */
+/* Neither c_glib's memory buffer nor the types it generates go on to GObject's finalize, and leak
+ * 48 bytes an object. Mended for the test's process, so that a leak of ours is seen. */
+static struct {
+    GType type;
+    void (*finalize)(GObject *object);
+} thrift_mended[8];
+
+static void thrift_mended_finalize(GObject *object) {
+    GObjectClass *base = g_type_class_peek(G_TYPE_OBJECT);
+
+    for (unsigned i = 0; thrift_mended[i].type; i++)
+        if (thrift_mended[i].type == G_OBJECT_TYPE(object))
+            thrift_mended[i].finalize(object);
+    base->finalize(object);
+}
+
+static void thrift_mend(const GType *types, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        GObjectClass *class = g_type_class_ref(types[i]); /* for good */
+        thrift_mended[i].type = types[i];
+        thrift_mended[i].finalize = class->finalize;
+        class->finalize = thrift_mended_finalize;
+    }
+}
+
+/* A memory buffer to read from: the library's own moves all its bytes at each read of one, and
+ * loops for ever at the end of a message that is cut. */
 typedef struct {
     ThriftMemoryBuffer parent;
     guint at;
@@ -41,6 +66,14 @@ static void reader_class_init(ReaderClass *class) {
 
 static void reader_init(Reader *r) {
     r->at = 0;
+}
+
+/* Once, before anything is read. */
+static inline void thrift_read_setup(void) {
+    const GType types[] = {TYPE_TAG,          TYPE_SPAN,  TYPE_PROCESS,
+                           TYPE_CLIENT_STATS, TYPE_BATCH, TYPE_AGENT_EMIT_BATCH_ARGS,
+                           reader_get_type()};
+    thrift_mend(types, sizeof(types) / sizeof(types[0]));
 }
 
 struct thrift_io {
@@ -94,7 +127,8 @@ static inline GByteArray *thrift_write(bool compact, AgentEmitBatchArgs *args, i
     struct thrift_io io = thrift_io_open(compact, (struct trc_slice){NULL, 0});
     GError *error = NULL;
 
-    if (thrift_protocol_write_message_begin(io.protocol, "emitBatch", T_ONEWAY, seqid, &error) < 0 ||
+    if (thrift_protocol_write_message_begin(io.protocol, "emitBatch", T_ONEWAY, seqid, &error) <
+            0 ||
         thrift_struct_write(THRIFT_STRUCT(args), io.protocol, &error) < 0)
         fail_msg("Thrift does not write it: %s", error ? error->message : "?");
     GByteArray *bytes = g_byte_array_ref(io.bytes);
