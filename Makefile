@@ -72,7 +72,8 @@ $(OUT)/libtracing.a: $(LIB_OBJ)
 
 $(OUT)/plugin/%.o: plugin/%.c
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -c $< -o $@
+	@echo '  CC $@'
+	@$(CC) $(TEST_CFLAGS) -c $< -o $@
 
 # Thrift's generated types decode in the tests what our encoders write. Not our code: no warnings.
 $(GEN)/made: tests/unit/idl/jaeger.thrift tests/unit/idl/agent.thrift
@@ -81,11 +82,12 @@ $(GEN)/made: tests/unit/idl/jaeger.thrift tests/unit/idl/agent.thrift
 	thrift --gen c_glib -out $(GEN) tests/unit/idl/agent.thrift
 	@touch $@
 $(GEN_OBJ): $(GEN)/%.o: $(GEN)/made
-	$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(THRIFT_CFLAGS) -c $(GEN)/$*.c -o $@
+	@$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(THRIFT_CFLAGS) -c $(GEN)/$*.c -o $@
 
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/libtracing.a $(GEN_OBJ)
 	@mkdir -p $(@D)
-	$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
+	@echo '  CC $@'
+	@$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
 	  $(TEST_LIBS) -lcmocka -ljansson
 
 -include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d)
@@ -119,7 +121,7 @@ ASAN_E2E := tests/e2e/spine.bats tests/e2e/context.bats tests/e2e/death.bats
 
 # What has threads: the ring, and the reporters that read it.
 .PHONY: unit-tsan
-unit-tsan: $(OUT)/unit/test_journal $(OUT)/unit/test_reporter
+unit-tsan: $(filter $(OUT)/unit/test_journal $(OUT)/unit/test_reporter%,$(UNIT))
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 $(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
@@ -141,7 +143,8 @@ fuzz: deps-build deps-fuzz $(FUZZERS:%=$(BUILD)/fuzz/%) ## Fuzz each parser for 
 
 $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) $(HEADERS)
 	@mkdir -p $(@D)
-	clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	@echo '  CLANG $@'
+	@clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	  -Iinclude $(THRIFT_CFLAGS) $< $(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)) \
 	  -o $@ $(TEST_LIBS)
 

@@ -120,9 +120,9 @@ static inline void trc_span_seal(struct trc_span *span) {
     span->size = (uint32_t)((TRC_SPAN_FIXED + span->arena_len + 7u) & ~(size_t)7u);
 }
 
-/* Is `method` one of the HTTP methods that may name a span (RFC 9110 section 9, RFC 5789)? Anything
- * else a client made up, and names made up by clients have no bound. Case-sensitive. Thread: any.
- */
+/* Is `method` one of those that may name a span (OpenTelemetry http-spans.md: RFC 9110 section 9,
+ * RFC 5789 and QUERY)? Anything else a client made up, and what clients make up has no bound.
+ * Case-sensitive. Thread: any. */
 bool trc_method_known(struct trc_slice method);
 
 /* Is a span read back from shared memory one that can be used without harm: `len` bytes at *span

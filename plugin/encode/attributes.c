@@ -116,25 +116,6 @@ static inline void add_double(struct list *l, enum key key, double d) {
     l->next++->d = d;
 }
 
-/* The known methods of http-spans.md, which are case-sensitive. */
-static bool method_known(struct trc_slice method) {
-    switch (method.len) {
-    case 3:
-        return memcmp(method.p, "GET", 3) == 0 || memcmp(method.p, "PUT", 3) == 0;
-    case 4:
-        return memcmp(method.p, "POST", 4) == 0 || memcmp(method.p, "HEAD", 4) == 0;
-    case 5:
-        return memcmp(method.p, "PATCH", 5) == 0 || memcmp(method.p, "TRACE", 5) == 0 ||
-               memcmp(method.p, "QUERY", 5) == 0;
-    case 6:
-        return memcmp(method.p, "DELETE", 6) == 0;
-    case 7:
-        return memcmp(method.p, "OPTIONS", 7) == 0 || memcmp(method.p, "CONNECT", 7) == 0;
-    default:
-        return false;
-    }
-}
-
 /* The port in `s`, 1 to 65535 in decimal digits, or 0 if it is not one. */
 static unsigned port_of(struct trc_slice s) {
     unsigned port = 0;
@@ -198,9 +179,9 @@ static void add_protocol_version(struct list *l) {
 
 /* Literals in a row: every ten, every hundred that begins with `d`. */
 #define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-#define FIFTY_TO_49(d) TEN(d "0") TEN(d "1") TEN(d "2") TEN(d "3") TEN(d "4")
-#define FIFTY_TO_99(d) TEN(d "5") TEN(d "6") TEN(d "7") TEN(d "8") TEN(d "9")
-#define HUNDRED(d) FIFTY_TO_49(d) FIFTY_TO_99(d)
+#define FIRST_FIFTY(d) TEN(d "0") TEN(d "1") TEN(d "2") TEN(d "3") TEN(d "4")
+#define LAST_FIFTY(d) TEN(d "5") TEN(d "6") TEN(d "7") TEN(d "8") TEN(d "9")
+#define HUNDRED(d) FIRST_FIFTY(d) LAST_FIFTY(d)
 
 /* What error.type says, absent if nothing went wrong. A slice must point at bytes that live, hence
  * every status of 500 to 999 in digits. How the request ended says more than a status it had set.
@@ -243,7 +224,7 @@ static inline void add_http(struct list *l) {
     const struct trc_slice method = trc_span_get(span, TRC_STR_METHOD);
     const struct trc_slice peer = trc_span_get(span, TRC_STR_PEER);
 
-    if (method.p && method_known(method)) {
+    if (method.p && trc_method_known(method)) {
         add_string(l, REQUEST_METHOD, method);
     } else {
         add_string(l, REQUEST_METHOD, TRC_SLICE("_OTHER"));

@@ -5,15 +5,21 @@
 #include "tracing/span.h"
 
 bool trc_method_known(struct trc_slice m) {
-    static const struct trc_slice known[] = {
-        TRC_SLICE("GET"),   TRC_SLICE("POST"),    TRC_SLICE("HEAD"),
-        TRC_SLICE("PUT"),   TRC_SLICE("DELETE"),  TRC_SLICE("OPTIONS"),
-        TRC_SLICE("PATCH"), TRC_SLICE("CONNECT"), TRC_SLICE("TRACE"),
-    };
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (trc_slice_equal(m, known[i]))
-            return true;
-    return false;
+    switch (m.len) {
+    case 3:
+        return memcmp(m.p, "GET", 3) == 0 || memcmp(m.p, "PUT", 3) == 0;
+    case 4:
+        return memcmp(m.p, "POST", 4) == 0 || memcmp(m.p, "HEAD", 4) == 0;
+    case 5:
+        return memcmp(m.p, "PATCH", 5) == 0 || memcmp(m.p, "TRACE", 5) == 0 ||
+               memcmp(m.p, "QUERY", 5) == 0;
+    case 6:
+        return memcmp(m.p, "DELETE", 6) == 0;
+    case 7:
+        return memcmp(m.p, "OPTIONS", 7) == 0 || memcmp(m.p, "CONNECT", 7) == 0;
+    default:
+        return false;
+    }
 }
 
 bool trc_span_check(const struct trc_span *span, size_t len) {

@@ -57,7 +57,7 @@ struct reporter {
     uint64_t backoff_ns;  /* 0: the last message was taken */
     uint64_t retry_at_ns; /* no send before, while backoff_ns */
     uint64_t head_seen;
-    bool crowded; /* the ring fills while we cannot send */
+    bool crowded; /* the ring fills up while we cannot send */
     uint64_t core_dropped;
     bool told_failing;      /* what the operator was told last... */
     uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
@@ -129,7 +129,7 @@ static void tell_losses(struct reporter *r, const struct trc_cursor_state *state
 
 /* --- One message --------------------------------------------------------------------------- */
 
-/* Ends the drain: the next one that sends is a while away. */
+/* Ends the look: the next one that sends is a while away. */
 static int postpone(struct reporter *r, const char *why) {
     uint64_t next = r->backoff_ns ? r->backoff_ns * 2 : r->interval_ns;
     r->backoff_ns = next < BACKOFF_MAX_NS ? next : BACKOFF_MAX_NS;
@@ -218,21 +218,43 @@ static int settle(struct reporter *r, struct trc_cursor_state *state, const stru
     return 0;
 }
 
-/* --- One drain ----------------------------------------------------------------------------- */
+/* --- One look ------------------------------------------------------------------------------ */
 
-/* Passes over the oldest spans if we are too far behind, and sees how the ring fills. */
+/* Rings at one reporter that has not been rung at yet. */
+static void ring(struct reporter *r) {
+    if (atomic_exchange(&r->rung, 1) == 0)
+        sem_post(&r->doorbell);
+}
+
+/* The ring's producers ring once when it is half full, and again only when it was less full in
+ * between. While a dead exporter holds it above half nobody would tell the live ones to hurry: the
+ * dead one does. */
+static void ring_at_others(const struct reporter *r) {
+    unsigned count = atomic_load(&set.count);
+    for (unsigned i = 0; i < count; i++)
+        if (&set.reporter[i] != r)
+            ring(&set.reporter[i]);
+}
+
+/* Passes over the oldest spans if we are too far behind. */
 static void catch_up(struct reporter *r, struct trc_cursor_state *state) {
     if (trc_cursor_skip(r->journal, r->worker, state) > 0)
         trc_cursor_publish(r->journal, r->worker, r->index, state);
-    /* After the publication, which lets the producers ring again if the ring is below half by then:
-     * if it is not, nobody will ring, and we must look by ourselves. */
+}
+
+/* Sees, while we cannot send, whether the ring fills up. Asked after the last publication, which is
+ * when a ring below half begins to count as such again: if it is not below half now, nobody may
+ * ring, and we must look by ourselves. */
+static void watch(struct reporter *r, const struct trc_cursor_state *state) {
     uint64_t head = trc_journal_head(r->journal, r->worker);
     bool behind = head - state->pos >= trc_journal_config(r->journal)->ring_bytes / 2;
     r->crowded = behind && head != r->head_seen;
     r->head_seen = head;
+    if (r->crowded)
+        ring_at_others(r);
 }
 
-/* What the cores dropped. The sums walk the whole ring, so they are asked once a drain and the rest
+/* What the cores dropped. The sums walk the whole ring, so they are asked once a look and the rest
  * is added to them. */
 static uint64_t count_core_dropped(const struct reporter *r, const struct trc_cursor_state *state) {
     struct trc_accounts accounts;
@@ -240,26 +262,37 @@ static uint64_t count_core_dropped(const struct reporter *r, const struct trc_cu
     return accounts.dropped - state->skipped;
 }
 
+/* Is there something to send, and is it time to? */
+static bool is_due(const struct reporter *r, const struct trc_cursor_state *state) {
+    uint64_t pos = state->pos, next;
+    if (r->backoff_ns && trc_clock_mono_ns() < r->retry_at_ns && !is_stopping())
+        return false;
+    return !is_out_of_time() && trc_journal_read(r->journal, r->worker, &pos, &next) != NULL;
+}
+
 /* Sends what the ring holds. 0, or -EAGAIN when the collector did not take it. */
-static int drain(struct reporter *r) {
+static int send_all(struct reporter *r, struct trc_cursor_state *state) {
+    r->core_dropped = count_core_dropped(r, state);
+    int rc = prepare(r);
+    for (bool more = true; rc == 0 && more && !is_out_of_time();) {
+        struct batch b = {.end = state->pos};
+        more = fill(r, &b);
+        rc = settle(r, state, &b);
+        if (more && rc == 0)
+            catch_up(r, state); /* sending takes time, and the ring went on filling */
+    }
+    tell_losses(r, state);
+    return rc;
+}
+
+/* One look at the ring, with what follows from it. As send_all. */
+static int look(struct reporter *r) {
     struct trc_cursor_state state;
     trc_cursor_get(r->journal, r->worker, r->index, &state);
     catch_up(r, &state);
-    if (r->backoff_ns && trc_clock_mono_ns() < r->retry_at_ns && !is_stopping())
-        return 0;
-    uint64_t pos = state.pos, next;
-    if (is_out_of_time() || !trc_journal_read(r->journal, r->worker, &pos, &next))
-        return 0;
-    r->core_dropped = count_core_dropped(r, &state);
-    int rc = prepare(r);
-    for (bool more = true; rc == 0 && more && !is_out_of_time();) {
-        struct batch b = {.end = state.pos};
-        more = fill(r, &b);
-        rc = settle(r, &state, &b);
-        if (more && rc == 0)
-            catch_up(r, &state); /* sending takes time, and the ring went on filling */
-    }
-    tell_losses(r, &state);
+    int rc = is_due(r, &state) ? send_all(r, &state) : 0;
+    if (r->backoff_ns)
+        watch(r, &state);
     return rc;
 }
 
@@ -297,7 +330,7 @@ static void *run(void *arg) {
         wait_until(r, at);
         last = is_stopping();
         /* A refusal while we are being stopped was the last try, too. */
-        if (drain(r) == -EAGAIN && is_stopping())
+        if (look(r) == -EAGAIN && is_stopping())
             last = true;
     }
     if (r->encoder)
@@ -400,8 +433,7 @@ int trc_reporters_start(const struct trc_reporters_config *config) {
 void trc_reporters_wake(void) {
     unsigned count = atomic_load(&set.count);
     for (unsigned i = 0; i < count; i++)
-        if (atomic_exchange(&set.reporter[i].rung, 1) == 0)
-            sem_post(&set.reporter[i].doorbell);
+        ring(&set.reporter[i]);
 }
 
 unsigned trc_reporters_stop(uint64_t deadline_mono_ns) {
