@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Installs the Debian packages that the named groups need and that are missing; says nothing and
+# touches nothing when all are there. Called by the Makefile before each verb.
+#
+#   scripts/install-deps.sh [--list] GROUP...     groups: build test demo interop bench fuzz
+#
+# --list prints the packages, one a line, and installs nothing.
+set -euo pipefail
+
+# group, package, what needs it. A package stands once in each group that needs it, so that a group
+# can be read alone.
+packages() {
+  cat <<'TABLE'
+build    gcc                           compiles the plugin, through uwsgi --build-plugin
+build    libc6-dev                     headers of the C library
+build    make                          the Makefile
+build    pkg-config                    uwsgiplugin.py asks it for thrift's flags
+build    python3                       uwsgi --build-plugin runs uWSGI's builder in it
+build    uwsgi-core                    /usr/bin/uwsgi, its builder and its uwsgi.h (embedded)
+build    libcap-dev                    uwsgi.h includes sys/capability.h
+build    libpcre3-dev                  uwsgi.h includes pcre.h
+build    libssl-dev                    uwsgi.h includes openssl/ssl.h
+build    uuid-dev                      uwsgi.h includes uuid/uuid.h
+build    zlib1g-dev                    uwsgi.h includes zlib.h
+build    libthrift-c-glib-dev          thrift c_glib: the Jaeger wires
+build    libglib2.0-dev                thrift_c_glib.pc requires it, the package does not
+
+test     binutils                      nm: what the plugin exports
+test     bats                          end-to-end tests
+test     clang-format                  make lint: layout of C
+test     curl                          client of the end-to-end tests and of the demo
+test     libcmocka-dev                 unit tests
+test     libjansson-dev                unit tests read back JSON with it
+test     nginx-light                   a real uwsgi_pass in front of uWSGI
+test     procps                        ps and pgrep: threads and processes of uWSGI
+test     pmccabe                       make lint: complexity of functions
+test     python3-django                examples/django
+test     python3-six                   python3-thrift imports it, the package does not depend on it
+test     python3-thrift                the collector of the tests decodes with it
+test     shellcheck                    make lint: shell scripts
+test     thrift-compiler               generated types decode in unit tests what we send
+test     uwsgi-plugin-gevent-python3   end-to-end row: gevent
+test     uwsgi-plugin-psgi             end-to-end row: an application that is not Python
+test     uwsgi-plugin-python3          end-to-end rows: WSGI
+
+demo     curl                          sends the demo's requests
+demo     python3-django                the two services
+demo     python3-six                   python3-thrift imports it, the package does not depend on it
+demo     python3-thrift                scripts/waterfall.py decodes with it
+demo     uwsgi-plugin-python3          runs them
+
+interop  bats                          runs the interop tests
+interop  ca-certificates               module proxy and PyPI over TLS
+interop  curl                          their client
+interop  gcc                           builds uWSGI from PyPI
+interop  libc6-dev                     builds uWSGI from PyPI
+interop  libpcre2-dev                  PyPI's uWSGI has routing only with it
+interop  python3-dev                   PyPI's uWSGI embeds Python
+interop  python3-six                   python3-thrift imports it, the package does not depend on it
+interop  python3-thrift                the collector decodes with it
+interop  python3-venv                  virtual environment for PyPI's packages
+interop  uwsgi-plugin-python3          applications of the Jaeger tests
+
+bench    procps                        ps: threads and memory of the server
+bench    uwsgi-plugin-python3          the application under load
+bench    valgrind                      counts instructions
+
+fuzz     clang                         -fsanitize=fuzzer
+fuzz     libclang-rt-14-dev            its run-time library
+fuzz     llvm                          llvm-symbolizer and coverage reports
+TABLE
+}
+
+readonly GROUPS_KNOWN="build test demo interop bench fuzz"
+
+usage() {
+  echo "usage: scripts/install-deps.sh [--list] GROUP...   (groups: $GROUPS_KNOWN)" >&2
+  exit 2
+}
+
+check_group() {
+  local known
+  for known in $GROUPS_KNOWN; do
+    [[ $1 == "$known" ]] && return 0
+  done
+  echo "install-deps: no group '$1' (there are: $GROUPS_KNOWN)" >&2
+  usage
+}
+
+# Packages of the groups named, each once, in the table's order.
+packages_of() {
+  packages | awk -v wanted=" $* " 'NF && index(wanted, " " $1 " ") && !seen[$2]++ { print $2 }'
+}
+
+is_installed() {
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+}
+
+missing_of() {
+  local package
+  for package in $(packages_of "$@"); do
+    is_installed "$package" || echo "$package"
+  done
+}
+
+# The command that makes the next one run as root; fails with what the user can do instead.
+as_root() {
+  if ((EUID == 0)); then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "install-deps: not root and there is no sudo; run as root: $*" >&2
+    return 1
+  fi
+}
+
+install() {
+  echo "install-deps: installing $*" >&2
+  local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+  # Lists may be old or absent: fetch them once, and only because something is missing.
+  as_root "${apt[@]}" update >&2
+  as_root "${apt[@]}" install --no-install-recommends "$@" >&2
+}
+
+main() {
+  local list_only=0 group
+  if [[ ${1-} == --list ]]; then
+    list_only=1
+    shift
+  fi
+  (($# > 0)) || usage
+  for group in "$@"; do
+    check_group "$group"
+  done
+  if ((list_only)); then
+    packages_of "$@"
+    return
+  fi
+  if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    echo "install-deps: not a Debian system; install what stands for these: $(packages_of "$@" | xargs)" >&2
+    return 0
+  fi
+  local -a missing
+  mapfile -t missing < <(missing_of "$@")
+  ((${#missing[@]} == 0)) || install "${missing[@]}"
+}
+
+main "$@"

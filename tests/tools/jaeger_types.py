@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: MIT
+"""Jaeger's Thrift types for python3-thrift, written by hand from jaeger-idl's jaeger.thrift.
+
+Used by collector.py. They are what `thrift --gen py` would make, less its 1,000 lines: a list of
+fields for each struct. Reading is python3-thrift's alone (TBase.read), so our encoders are judged by
+somebody else's decoder.
+"""
+from thrift.protocol.TBase import TBase
+from thrift.Thrift import TType
+
+REQUIRED, OPTIONAL = True, False
+TAG_TYPES = ('STRING', 'DOUBLE', 'BOOL', 'LONG', 'BINARY')
+TAG_FIELDS = ('vStr', 'vDouble', 'vBool', 'vLong', 'vBinary')
+
+
+class Malformed(Exception):
+    """A message that python3-thrift read, but that breaks the IDL or Jaeger's rules."""
+
+
+def struct(name, *fields):
+    """A TBase class from (id, required, thrift type, name, type arguments)."""
+    spec = [None] * (max(f[0] for f in fields) + 1)
+    for number, _, ttype, field, args in fields:
+        spec[number] = (number, ttype, field, args, None)
+
+    def init(self, **values):
+        for f in fields:
+            setattr(self, f[3], values.get(f[3]))
+
+    def check(self):
+        for number, required, _, field, _ in fields:
+            if required and getattr(self, field) is None:
+                raise Malformed('%s: required field %d %s is missing' % (name, number, field))
+
+    return type(name, (TBase,), {
+        '__slots__': tuple(f[3] for f in fields), '__init__': init, 'check': check,
+        'thrift_spec': tuple(spec)})
+
+
+def of(cls):
+    return [cls, cls.thrift_spec]
+
+
+def list_of(cls):
+    return (TType.STRUCT, of(cls), False)
+
+
+Tag = struct(
+    'Tag',
+    (1, REQUIRED, TType.STRING, 'key', 'UTF8'),
+    (2, REQUIRED, TType.I32, 'vType', None),
+    (3, OPTIONAL, TType.STRING, 'vStr', 'UTF8'),
+    (4, OPTIONAL, TType.DOUBLE, 'vDouble', None),
+    (5, OPTIONAL, TType.BOOL, 'vBool', None),
+    (6, OPTIONAL, TType.I64, 'vLong', None),
+    (7, OPTIONAL, TType.STRING, 'vBinary', 'BINARY'))
+
+Log = struct(
+    'Log',
+    (1, REQUIRED, TType.I64, 'timestamp', None),
+    (2, REQUIRED, TType.LIST, 'fields', list_of(Tag)))
+
+SpanRef = struct(
+    'SpanRef',
+    (1, REQUIRED, TType.I32, 'refType', None),
+    (2, REQUIRED, TType.I64, 'traceIdLow', None),
+    (3, REQUIRED, TType.I64, 'traceIdHigh', None),
+    (4, REQUIRED, TType.I64, 'spanId', None))
+
+Span = struct(
+    'Span',
+    (1, REQUIRED, TType.I64, 'traceIdLow', None),
+    (2, REQUIRED, TType.I64, 'traceIdHigh', None),
+    (3, REQUIRED, TType.I64, 'spanId', None),
+    (4, REQUIRED, TType.I64, 'parentSpanId', None),
+    (5, REQUIRED, TType.STRING, 'operationName', 'UTF8'),
+    (6, OPTIONAL, TType.LIST, 'references', list_of(SpanRef)),
+    (7, REQUIRED, TType.I32, 'flags', None),
+    (8, REQUIRED, TType.I64, 'startTime', None),
+    (9, REQUIRED, TType.I64, 'duration', None),
+    (10, OPTIONAL, TType.LIST, 'tags', list_of(Tag)),
+    (11, OPTIONAL, TType.LIST, 'logs', list_of(Log)))
+
+Process = struct(
+    'Process',
+    (1, REQUIRED, TType.STRING, 'serviceName', 'UTF8'),
+    (2, OPTIONAL, TType.LIST, 'tags', list_of(Tag)))
+
+ClientStats = struct(
+    'ClientStats',
+    (1, REQUIRED, TType.I64, 'fullQueueDroppedSpans', None),
+    (2, REQUIRED, TType.I64, 'tooLargeDroppedSpans', None),
+    (3, REQUIRED, TType.I64, 'failedToEmitSpans', None))
+
+Batch = struct(
+    'Batch',
+    (1, REQUIRED, TType.STRUCT, 'process', of(Process)),
+    (2, REQUIRED, TType.LIST, 'spans', list_of(Span)),
+    (3, OPTIONAL, TType.I64, 'seqNo', None),
+    (4, OPTIONAL, TType.STRUCT, 'stats', of(ClientStats)))
+
+EmitBatchArgs = struct(
+    'emitBatch_args',
+    (1, REQUIRED, TType.STRUCT, 'batch', of(Batch)))
+
+
+def tags_of(tags):
+    """({key: value}, {key: type name}) of a list of Tag; each key once, each value of its type."""
+    values, types = {}, {}
+    for tag in tags or ():
+        tag.check()
+        if not 0 <= tag.vType < len(TAG_TYPES):
+            raise Malformed('tag %s: unknown type %r' % (tag.key, tag.vType))
+        here = [f for f in TAG_FIELDS if getattr(tag, f) is not None]
+        if here != [TAG_FIELDS[tag.vType]]:
+            raise Malformed('tag %s of type %s has %s' % (tag.key, TAG_TYPES[tag.vType], here))
+        if tag.key in values:
+            raise Malformed('tag %s is there twice' % tag.key)
+        value = getattr(tag, TAG_FIELDS[tag.vType])
+        values[tag.key] = value.hex() if isinstance(value, bytes) else value
+        types[tag.key] = TAG_TYPES[tag.vType]
+    return values, types
