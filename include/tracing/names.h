@@ -4,7 +4,8 @@
  *
  * The request scanner walks a packet once and asks here whether anybody wants the variable: the
  * tracer (method, host...) and the propagation formats that are switched on. A miss, the usual
- * answer, costs one hash of length and three bytes.
+ * answer, costs one multiplication and one look into a table: the factor is chosen when a name is
+ * added so that no two names of the set share a bucket.
  */
 #ifndef TRACING_NAMES_H
 #define TRACING_NAMES_H
@@ -12,36 +13,52 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_NAMES_MAX 64 /* names in a set */
-#define TRC_NAMES_BUCKETS 256
+#define TRC_NAMES_MAX 64    /* names in a set */
+#define TRC_NAMES_LEN_MIN 4 /* the hash reads that many bytes at once */
+#define TRC_NAMES_BUCKETS 1024
 
 struct trc_names {
     struct trc_slice name[TRC_NAMES_MAX]; /* strings owned by whoever added them, for good */
-    uint8_t next[TRC_NAMES_MAX];          /* chain in a bucket: index + 1, 0 ends it */
     uint8_t bucket[TRC_NAMES_BUCKETS];    /* index + 1, 0 for none */
+    uint32_t factor;
     unsigned count;
 };
 
-static inline unsigned trc_names_hash(const char *p, size_t len) {
-    /* The last and middle bytes differ most: nearly all names begin with HTTP_. */
-    return (unsigned)(len * 7 + (uint8_t)p[len - 1] * 31 + (uint8_t)p[len / 2] * 3 +
-                      (uint8_t)p[len - len / 4 - 1]) &
-           (TRC_NAMES_BUCKETS - 1);
+static inline unsigned trc_names_hash(const struct trc_names *set, const char *p, size_t len) {
+    uint32_t tail; /* names differ most at their end: nearly all begin with HTTP_ */
+    memcpy(&tail, p + len - 4, 4);
+    return (tail ^ (uint32_t)len) * set->factor >> 22;
 }
 
-/* Adds `name` (not empty; kept by pointer, so it must live as long as the set) and returns its
- * index, counted from 0 in the order of adding; the index it has already if it is there; -ENOSPC if
- * the set is full. Thread: startup. */
+/* Adds `name` (at least TRC_NAMES_LEN_MIN bytes; kept by pointer, so it must live as long as the
+ * set) to a set that was zeroed at first. Returns its index, counted from 0 in the order of adding;
+ * the index it has already if it is there; -ENOSPC if the set is full or -EINVAL if the name is too
+ * short, the set unchanged. Thread: startup. */
 int trc_names_add(struct trc_names *set, struct trc_slice name);
+
+/* The same bytes? Both are of `len` >= TRC_NAMES_LEN_MIN bytes. Thread: any. */
+static inline bool trc_names_same(const char *a, const char *b, size_t len) {
+    uint64_t x, y;
+    size_t i = 0;
+    if (len < 8)
+        return memcmp(a, b, len) == 0;
+    for (; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + len - 8, 8); /* the rest, with some bytes once more */
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
 
 /* Index of the name of `len` bytes at `p`, or -1. Thread: any. */
 static inline int trc_names_find(const struct trc_names *set, const char *p, size_t len) {
-    if (__builtin_expect(len == 0, 0))
+    if (__builtin_expect(len < TRC_NAMES_LEN_MIN, 0))
         return -1;
-    for (unsigned i = set->bucket[trc_names_hash(p, len)]; i; i = set->next[i - 1])
-        if (set->name[i - 1].len == len && memcmp(set->name[i - 1].p, p, len) == 0)
-            return (int)i - 1;
-    return -1;
+    int i = set->bucket[trc_names_hash(set, p, len)] - 1;
+    return i >= 0 && set->name[i].len == len && trc_names_same(set->name[i].p, p, len) ? i : -1;
 }
 
 #endif

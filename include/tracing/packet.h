@@ -14,8 +14,9 @@
 
 /* Walks `len` bytes at `packet` and fills value, repeated, prefixed, prefixed_count and
  * variable_count of *out for each name in `names` and each variable that begins with `prefix`
- * (absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then holds what
- * came before. Reads nothing outside [packet, packet + len). Thread: request. */
+ * (at
+ * least 8 bytes; absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then
+ * holds what came before. Reads nothing outside [packet, packet + len). Thread: request. */
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out);
 

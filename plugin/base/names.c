@@ -1,19 +1,41 @@
 /* SPDX-License-Identifier: MIT
  *
- * Building a set of names. Asking it is inline, in the header.
+ * Building a set of names: looking for a factor that gives each one a bucket of its own. Asking the
+ * set is inline, in the header.
  */
 #include "tracing/names.h"
 #include <errno.h>
 
+/* Puts every name into its bucket, or fails when two want the same. */
+static bool place(struct trc_names *set) {
+    memset(set->bucket, 0, sizeof(set->bucket));
+    for (unsigned i = 0; i < set->count; i++) {
+        uint8_t *bucket = &set->bucket[trc_names_hash(set, set->name[i].p, set->name[i].len)];
+        if (*bucket)
+            return false;
+        *bucket = (uint8_t)(i + 1);
+    }
+    return true;
+}
+
 int trc_names_add(struct trc_names *set, struct trc_slice name) {
+    if (name.len < TRC_NAMES_LEN_MIN)
+        return -EINVAL;
     int there = trc_names_find(set, name.p, name.len);
     if (there >= 0)
         return there;
     if (set->count == TRC_NAMES_MAX)
         return -ENOSPC;
-    unsigned i = set->count++, bucket = trc_names_hash(name.p, name.len);
-    set->name[i] = name;
-    set->next[i] = set->bucket[bucket];
-    set->bucket[bucket] = (uint8_t)(i + 1);
-    return (int)i;
+    const struct trc_names before = *set;
+    set->name[set->count++] = name;
+    /* 64 names in 1,024 buckets: about one factor in eight will do. Two names of one length
+     * with the same last four bytes have no factor that tells them apart. */
+    for (unsigned tries = 0; tries < 100000; tries++) {
+        set->factor = set->factor * UINT32_C(2654435769) + UINT32_C(0x9e3779b1);
+        set->factor |= 1;
+        if (place(set))
+            return (int)set->count - 1;
+    }
+    *set = before;
+    return -ENOSPC;
 }

@@ -3,10 +3,13 @@
  * The request packet. See packet.h. The one file of this folder that does not know uWSGI.
  */
 #include "tracing/packet.h"
+#include <endian.h>
 #include <errno.h>
 
 static inline size_t read_u16(const char *p) {
-    return (uint8_t)p[0] | (size_t)(uint8_t)p[1] << 8;
+    uint16_t v;
+    memcpy(&v, p, 2);
+    return le16toh(v);
 }
 
 static void write_u16(char *p, size_t v) {
@@ -14,42 +17,69 @@ static void write_u16(char *p, size_t v) {
     p[1] = (char)(v >> 8);
 }
 
-static inline bool begins_with(const char *p, size_t len, struct trc_slice prefix) {
-    return len > prefix.len && memcmp(p, prefix.p, prefix.len) == 0;
+/* The prefix, with its first bytes as a number: nearly every variable is asked and refused. */
+struct prefix {
+    struct trc_slice s;
+    uint64_t first;
+};
+
+static inline struct prefix prefix_of(struct trc_slice s) {
+    struct prefix p = {s, 0};
+    if (s.len >= 8)
+        memcpy(&p.first, s.p, 8);
+    return p;
+}
+
+static inline bool begins_with(const char *p, size_t len, const struct prefix *prefix) {
+    uint64_t first;
+    if (len <= prefix->s.len || prefix->s.len < 8)
+        return false;
+    memcpy(&first, p, 8);
+    return first == prefix->first && memcmp(p + 8, prefix->s.p + 8, prefix->s.len - 8) == 0;
+}
+
+static void add_prefixed(struct trc_request *out, const char *key, size_t key_len,
+                         size_t prefix_len, struct trc_slice value) {
+    if (out->prefixed_count < TRC_PREFIXED_MAX)
+        out->prefixed[out->prefixed_count++] =
+            (struct trc_prefixed){{key + prefix_len, key_len - prefix_len}, value};
 }
 
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out) {
     const char *p = packet, *end = packet + len;
+    const struct prefix wanted = prefix_of(prefix);
+    unsigned variables = 0;
+    int rc = 0;
     memset(out->value, 0, names->count * sizeof(out->value[0]));
     out->repeated = 0;
     out->prefixed_count = 0;
-    out->variable_count = 0;
     while (p < end) {
-        if (end - p < 2)
-            return -EINVAL;
-        size_t key_len = read_u16(p);
+        rc = -EINVAL;
+        if (end - p < 4)
+            break;
+        size_t key_len = read_u16(p), left = (size_t)(end - p) - 4;
         const char *key = p + 2;
-        if ((size_t)(end - key) < key_len + 2)
-            return -EINVAL;
+        if (key_len > left)
+            break;
         struct trc_slice value = {key + key_len + 2, read_u16(key + key_len)};
-        if ((size_t)(end - value.p) < value.len)
-            return -EINVAL;
+        if (value.len > left - key_len)
+            break;
+        rc = 0;
         p = value.p + value.len;
-        out->variable_count++;
+        variables++;
 
         int i = trc_names_find(names, key, key_len);
         if (i >= 0) {
             if (out->value[i].p)
                 out->repeated |= UINT64_C(1) << i;
             out->value[i] = value;
-        } else if (prefix.p && begins_with(key, key_len, prefix) &&
-                   out->prefixed_count < TRC_PREFIXED_MAX) {
-            out->prefixed[out->prefixed_count++] =
-                (struct trc_prefixed){{key + prefix.len, key_len - prefix.len}, value};
+        } else if (__builtin_expect(begins_with(key, key_len, &wanted), 0)) {
+            add_prefixed(out, key, key_len, prefix.len, value);
         }
     }
-    return 0;
+    out->variable_count = variables;
+    return rc;
 }
 
 int trc_packet_set(struct trc_packet *k, struct trc_slice old, struct trc_slice name,

@@ -49,17 +49,46 @@ static int parse_trace_id(struct trc_slice s, struct trc_context *c) {
     return c->trace_hi | c->trace_lo ? 0 : -EINVAL;
 }
 
-static int parse(struct trc_slice s, struct trc_context *out) {
-    struct trc_context c;
+/* Any lengths there can be. */
+static int parse_fields(struct trc_slice s, struct trc_context *c, uint64_t *flags) {
     struct trc_slice field;
+    if (next_field(&s, false, &field) || parse_trace_id(field, c))
+        return -EINVAL;
+    if (next_field(&s, false, &field) || trc_hex_u64(field, &c->span_id))
+        return -EINVAL;
+    if (next_field(&s, false, &field) || trc_hex_u64(field, &c->parent_id))
+        return -EINVAL;
+    if (next_field(&s, true, &field) || field.len > 2 || trc_hex_u64(field, flags))
+        return -EINVAL;
+    return 0;
+}
+
+/* The full width, as Go's and Java's clients and this plugin write it: the colons' places are
+ * known. */
+static int parse_full_width(struct trc_slice s, size_t trace_len, struct trc_context *c,
+                            uint64_t *flags) {
+    const char *span = s.p + trace_len + 1, *parent = span + 17;
+    int digit = trc_hex_digit(parent[17]);
+    if (span[-1] != ':' || parent[-1] != ':' || parent[16] != ':' || digit < 0)
+        return -EINVAL;
+    *flags = (uint64_t)digit;
+    return parse_trace_id((struct trc_slice){s.p, trace_len}, c) ||
+                   trc_hex_u64((struct trc_slice){span, 16}, &c->span_id) ||
+                   trc_hex_u64((struct trc_slice){parent, 16}, &c->parent_id)
+               ? -EINVAL
+               : 0;
+}
+
+static int parse(struct trc_slice s, struct trc_context *out) {
+    const size_t rest = 1 + 16 + 1 + 16 + 1 + 1;
+    struct trc_context c;
     uint64_t flags;
-    if (next_field(&s, false, &field) || parse_trace_id(field, &c))
-        return -EINVAL;
-    if (next_field(&s, false, &field) || trc_hex_u64(field, &c.span_id) || c.span_id == 0)
-        return -EINVAL;
-    if (next_field(&s, false, &field) || trc_hex_u64(field, &c.parent_id))
-        return -EINVAL;
-    if (next_field(&s, true, &field) || field.len > 2 || trc_hex_u64(field, &flags))
+    int rc = -EINVAL;
+    if (s.len == 32 + rest || s.len == 16 + rest)
+        rc = parse_full_width(s, s.len - rest, &c, &flags);
+    if (rc)
+        rc = parse_fields(s, &c, &flags);
+    if (rc || c.span_id == 0)
         return -EINVAL;
     c.flags = flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG);
     if (c.flags & TRC_FLAG_DEBUG) /* debug implies sampled, whatever the other bit says */
@@ -75,8 +104,10 @@ static int extract_context(const struct trc_carrier *carrier, struct trc_context
     if (carrier->repeated & (1u << UBER_TRACE_ID))
         return -EINVAL;
     s = trc_slice_trim(s);
-    if (s.len <= TEXT_MAX && !memchr(s.p, '%', s.len))
-        return parse(s, out);
+    if (s.len <= TEXT_MAX && parse(s, out) == 0)
+        return 0;
+    if (!memchr(s.p, '%', s.len))
+        return -EINVAL;
 
     char text[TEXT_MAX];
     struct trc_buf decoded = trc_buf_over(text, sizeof(text));

@@ -184,6 +184,20 @@ static void hex_put16_prints_as_printf(void **state) {
         }
 }
 
+static void hex_u64_looks_at_every_byte(void **state) {
+    (void)state;
+    for (unsigned at = 0; at < 16; at++)
+        for (int byte = 0; byte < 256; byte++) {
+            char text[16] = "0123456789abcdeF";
+            uint64_t v = 7;
+            text[at] = (char)byte;
+            int digit = trc_hex_digit((char)byte);
+            int rc = trc_hex_u64((struct trc_slice){text, 16}, &v);
+            assert_int_equal(rc, digit < 0 ? -EINVAL : 0);
+            assert_int_equal(digit < 0 ? v == 7 : (int)(v >> (60 - 4 * at) & 15) == digit, 1);
+        }
+}
+
 static void hex_digit_is_one_or_not(void **state) {
     (void)state;
     for (int c = 0; c < 256; c++) {
@@ -277,6 +291,7 @@ int main(void) {
         cmocka_unit_test(utf8_valid_looks_at_each_byte),
         cmocka_unit_test(utf8_put_replaces_each_bad_byte),
         cmocka_unit_test(hex_put16_prints_as_printf),
+        cmocka_unit_test(hex_u64_looks_at_every_byte),
         cmocka_unit_test(hex_digit_is_one_or_not),
         cmocka_unit_test(hex_u64_takes_1_to_16_digits),
         cmocka_unit_test(buf_put_u64_prints_as_printf),
