@@ -195,6 +195,9 @@ struct trc_accounts {
     uint64_t queued; /* found by walking the rings, not by subtracting */
 };
 
+/* Spans that the worker's cores dropped because its ring was full. Thread: any. */
+uint64_t trc_journal_dropped(const struct trc_journal *journal, unsigned worker);
+
 /* Fills *out for `exporter` (beyond the last: only what no exporter changes). `worker`: which one,
  * or -1 for all. Thread: any; exact when quiet. */
 void trc_journal_accounts(const struct trc_journal *journal, int worker, unsigned exporter,

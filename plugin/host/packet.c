@@ -27,12 +27,14 @@ static inline struct prefix prefix_of(struct trc_slice s) {
     struct prefix p = {s, 0};
     if (s.len >= 8)
         memcpy(&p.first, s.p, 8);
+    else
+        p.s.len = SIZE_MAX; /* longer than any name */
     return p;
 }
 
 static inline bool begins_with(const char *p, size_t len, const struct prefix *prefix) {
     uint64_t first;
-    if (len <= prefix->s.len || prefix->s.len < 8)
+    if (len <= prefix->s.len)
         return false;
     memcpy(&first, p, 8);
     return first == prefix->first && memcmp(p + 8, prefix->s.p + 8, prefix->s.len - 8) == 0;

@@ -26,9 +26,8 @@ bool trc_span_check(const struct trc_span *span, size_t len) {
     if (len < TRC_SPAN_FIXED || len > sizeof(*span) || span->size != len ||
         span->arena_len > len - TRC_SPAN_FIXED)
         return false;
+    unsigned beyond = 0; /* no branch for each: a span is checked each time it is read */
     for (unsigned i = 0; i < TRC_STR_COUNT; i++)
-        if (span->str[i].off > span->arena_len ||
-            span->str[i].len > span->arena_len - span->str[i].off)
-            return false;
-    return true;
+        beyond |= span->arena_len - (unsigned)span->str[i].off - span->str[i].len;
+    return beyond <= UINT16_MAX; /* no difference went below zero */
 }

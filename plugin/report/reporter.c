@@ -254,14 +254,6 @@ static void watch(struct reporter *r, const struct trc_cursor_state *state) {
         ring_at_others(r);
 }
 
-/* What the cores dropped. The sums walk the whole ring, so they are asked once a look and the rest
- * is added to them. */
-static uint64_t count_core_dropped(const struct reporter *r, const struct trc_cursor_state *state) {
-    struct trc_accounts accounts;
-    trc_journal_accounts(r->journal, (int)r->worker, r->index, &accounts);
-    return accounts.dropped - state->skipped;
-}
-
 /* Is there something to send, and is it time to? */
 static bool is_due(const struct reporter *r, const struct trc_cursor_state *state) {
     uint64_t pos = state->pos, next;
@@ -272,7 +264,7 @@ static bool is_due(const struct reporter *r, const struct trc_cursor_state *stat
 
 /* Sends what the ring holds. 0, or -EAGAIN when the collector did not take it. */
 static int send_all(struct reporter *r, struct trc_cursor_state *state) {
-    r->core_dropped = count_core_dropped(r, state);
+    r->core_dropped = trc_journal_dropped(r->journal, r->worker);
     int rc = prepare(r);
     for (bool more = true; rc == 0 && more && !is_out_of_time();) {
         struct batch b = {.end = state->pos};
@@ -324,7 +316,7 @@ static void *run(void *arg) {
     struct trc_cursor_state state;
     pthread_setname_np(pthread_self(), r->name);
     trc_cursor_get(r->journal, r->worker, r->index, &state);
-    r->losses_told = count_core_dropped(r, &state) + state.skipped + state.failed;
+    r->losses_told = trc_journal_dropped(r->journal, r->worker) + state.skipped + state.failed;
     uint64_t at = trc_clock_mono_ns() + r->interval_ns;
     for (bool last = false; !last; at = next_look(r)) {
         wait_until(r, at);

@@ -130,6 +130,13 @@ static void add_worker(const struct trc_journal *j, unsigned worker, unsigned ex
     }
 }
 
+uint64_t trc_journal_dropped(const struct trc_journal *j, unsigned worker) {
+    uint64_t dropped = 0;
+    for (unsigned core = 0; core < j->config.cores; core++)
+        dropped += counter_get(&trc_journal_slot(j, worker, core)->counters.dropped);
+    return dropped;
+}
+
 void trc_journal_accounts(const struct trc_journal *j, int worker, unsigned exporter,
                           struct trc_accounts *out) {
     memset(out, 0, sizeof(*out));
