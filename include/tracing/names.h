@@ -38,19 +38,14 @@ int trc_names_add(struct trc_names *set, struct trc_slice name);
 
 /* The same bytes? Both are of `len` >= TRC_NAMES_LEN_MIN bytes. Thread: any. */
 static inline bool trc_names_same(const char *a, const char *b, size_t len) {
-    uint64_t x, y;
-    size_t i = 0;
+    uint64_t x, y, u, v;
     if (len < 8)
         return memcmp(a, b, len) == 0;
-    for (; i + 8 < len; i += 8) {
-        memcpy(&x, a + i, 8);
-        memcpy(&y, b + i, 8);
-        if (x != y)
-            return false;
-    }
-    memcpy(&x, a + len - 8, 8); /* the rest, with some bytes once more */
-    memcpy(&y, b + len - 8, 8);
-    return x == y;
+    memcpy(&x, a, 8); /* the first and the last eight, which may overlap */
+    memcpy(&y, b, 8);
+    memcpy(&u, a + len - 8, 8);
+    memcpy(&v, b + len - 8, 8);
+    return x == y && u == v && (len <= 16 || memcmp(a + 8, b + 8, len - 16) == 0);
 }
 
 /* Index of the name of `len` bytes at `p`, or -1. Thread: any. */

@@ -26,8 +26,12 @@ bool trc_span_check(const struct trc_span *span, size_t len) {
     if (len < TRC_SPAN_FIXED || len > sizeof(*span) || span->size != len ||
         span->arena_len > len - TRC_SPAN_FIXED)
         return false;
-    unsigned beyond = 0; /* no branch for each: a span is checked each time it is read */
-    for (unsigned i = 0; i < TRC_STR_COUNT; i++)
-        beyond |= span->arena_len - (unsigned)span->str[i].off - span->str[i].len;
+    /* A span is checked each time it is read: no branch for each string, and offset and length are
+     * read as one number, whose halves are the same in either order. */
+    uint32_t beyond = 0, both;
+    for (unsigned i = 0; i < TRC_STR_COUNT; i++) {
+        memcpy(&both, &span->str[i], sizeof(both));
+        beyond |= span->arena_len - ((both & 0xffff) + (both >> 16));
+    }
     return beyond <= UINT16_MAX; /* no difference went below zero */
 }

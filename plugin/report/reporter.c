@@ -57,8 +57,8 @@ struct reporter {
     uint64_t backoff_ns;  /* 0: the last message was taken */
     uint64_t retry_at_ns; /* no send before, while backoff_ns */
     uint64_t head_seen;
-    bool crowded; /* the ring fills up while we cannot send */
-    uint64_t core_dropped;
+    bool crowded;           /* the ring fills up while we cannot send */
+    uint64_t core_dropped;  /* spans, as of this look */
     bool told_failing;      /* what the operator was told last... */
     uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
     uint64_t losses_told;   /* spans */
@@ -221,7 +221,7 @@ static int settle(struct reporter *r, struct trc_cursor_state *state, const stru
 /* --- One look ------------------------------------------------------------------------------ */
 
 /* Rings at one reporter that has not been rung at yet. */
-static void ring(struct reporter *r) {
+static void ring_at(struct reporter *r) {
     if (atomic_exchange(&r->rung, 1) == 0)
         sem_post(&r->doorbell);
 }
@@ -233,7 +233,7 @@ static void ring_at_others(const struct reporter *r) {
     unsigned count = atomic_load(&set.count);
     for (unsigned i = 0; i < count; i++)
         if (&set.reporter[i] != r)
-            ring(&set.reporter[i]);
+            ring_at(&set.reporter[i]);
 }
 
 /* Passes over the oldest spans if we are too far behind. */
@@ -425,7 +425,7 @@ int trc_reporters_start(const struct trc_reporters_config *config) {
 void trc_reporters_wake(void) {
     unsigned count = atomic_load(&set.count);
     for (unsigned i = 0; i < count; i++)
-        ring(&set.reporter[i]);
+        ring_at(&set.reporter[i]);
 }
 
 unsigned trc_reporters_stop(uint64_t deadline_mono_ns) {

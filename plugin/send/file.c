@@ -137,9 +137,10 @@ static int reach(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
         shut(s);
         return later("cannot look at the file", err, why);
     }
+    if (st.st_dev != s->dev || st.st_ino != s->ino)
+        s->half = false; /* what we left is elsewhere */
     s->dev = st.st_dev;
     s->ino = st.st_ino;
-    s->half = false;
     return 0;
 }
 
@@ -269,8 +270,6 @@ static int file_send(struct trc_sender *s, struct trc_slice message, char why[TR
         return 0;
     if (done > 0)
         s->half = true;
-    if (err == EPIPE || err == EBADF || err == ESTALE)
-        shut(s); /* this one will not come back: open the path anew */
     return later(done > 0 ? "cannot write, half a line was left" : "cannot write", err, why);
 }
 

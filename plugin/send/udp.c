@@ -8,8 +8,9 @@
  * handling"), and SO_ERROR is read straight after each send. Over the loopback the refusal is
  * raised before send(2) returns, so a datagram that found no agent is known not to have arrived and
  * stays in the journal: restarting a local agent loses nothing. From another host the refusal comes
- * a round trip later and one datagram is lost before we know; from then on we wait for it after
- * each send, until one is not refused.
+ * a round trip later. So the first datagram on a socket, and each one after a refusal until one is
+ * not refused, is given a moment for it; what a remote agent's end can cost is the datagrams sent
+ * before its refusal of the first of them is seen.
  *
  * A host name is resolved again every 30 s, as jaeger-client-go's reconnectingUDPConn does (an
  * agent in Kubernetes moves), and before each send after one that failed.
