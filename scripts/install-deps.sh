@@ -31,10 +31,10 @@ test     binutils                      nm: what the plugin exports
 test     bats                          end-to-end tests
 test     clang-format                  make lint: layout of C
 test     curl                          client of the end-to-end tests and of the demo
+test     git                           make lint lists the files of the project
 test     libcmocka-dev                 unit tests
 test     libjansson-dev                unit tests read back JSON with it
 test     nginx-light                   a real uwsgi_pass in front of uWSGI
-test     procps                        ps and pgrep: threads and processes of uWSGI
 test     pmccabe                       make lint: complexity of functions
 test     python3-django                examples/django
 test     python3-six                   python3-thrift imports it, the package does not depend on it
@@ -63,13 +63,12 @@ interop  python3-thrift                the collector decodes with it
 interop  python3-venv                  virtual environment for PyPI's packages
 interop  uwsgi-plugin-python3          applications of the Jaeger tests
 
-bench    procps                        ps: threads and memory of the server
 bench    uwsgi-plugin-python3          the application under load
 bench    valgrind                      counts instructions
 
 fuzz     clang                         -fsanitize=fuzzer
 fuzz     libclang-rt-14-dev            its run-time library
-fuzz     llvm                          llvm-symbolizer and coverage reports
+fuzz     llvm                          llvm-symbolizer: names of functions in what a fuzzer finds
 TABLE
 }
 
@@ -105,24 +104,21 @@ missing_of() {
   done
 }
 
-# The command that makes the next one run as root; fails with what the user can do instead.
-as_root() {
-  if ((EUID == 0)); then
-    "$@"
-  elif command -v sudo >/dev/null; then
-    sudo "$@"
-  else
-    echo "install-deps: not root and there is no sudo; run as root: $*" >&2
-    return 1
-  fi
-}
-
 install() {
+  local -a root=()
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null || {
+      echo "install-deps: not root, and there is no sudo; as root, run: apt-get install $*" >&2
+      return 1
+    }
+    root=(sudo)
+  fi
   echo "install-deps: installing $*" >&2
-  local -a apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
-  # Lists may be old or absent: fetch them once, and only because something is missing.
-  as_root "${apt[@]}" update >&2
-  as_root "${apt[@]}" install --no-install-recommends "$@" >&2
+  # One apt-get may be running already: wait for it.
+  local -a apt=("${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y -o DPkg::Lock::Timeout=300)
+  # Lists may be old or absent: fetch them, once, and only because something is missing.
+  "${apt[@]}" update >&2 || echo "install-deps: apt-get update failed: trying the lists that are here" >&2
+  "${apt[@]}" install --no-install-recommends "$@" >&2
 }
 
 main() {

@@ -14,6 +14,7 @@ Exit status 3: the port is taken.
 import argparse
 import errno
 import os
+import re
 import shutil
 import signal
 import socket
@@ -21,7 +22,6 @@ import sys
 import time
 from collections import OrderedDict
 from pathlib import Path
-from urllib.parse import urlsplit
 
 # One decoder for the demo and the tests: theirs, which is python3-thrift's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "tools"))
@@ -56,13 +56,14 @@ class Trace:
         for span in sorted(self.spans.values(), key=lambda span: span["start_us"]):
             parent = span["parent"] if span["parent"] in self.spans else None
             children.setdefault(parent, []).append(span)
-        rows, waiting = [], [(0, span) for span in reversed(children.get(None, []))]
+        rows, waiting = [], [(0, span) for span in reversed(children.pop(None, []))]
         while waiting:
             depth, span = waiting.pop()
             rows.append((depth, span))
-            below = children.get(span["span"], [])
+            below = children.pop(span["span"], [])
             waiting += [(depth + 1, child) for child in reversed(below)]
-        return rows
+        # Whoever sent spans that are each other's parents still sees them.
+        return rows + [(0, span) for circle in children.values() for span in circle]
 
 
 def printable(text):
@@ -72,7 +73,7 @@ def printable(text):
 
 def what_it_did(span):
     """The operation; where that is the method alone, with the path."""
-    path = urlsplit(span["tags"].get("http.url", "")).path
+    path = re.sub("^[^:/]*://[^/]*", "", str(span["tags"].get("http.url", "")))
     return span["name"] if "/" in span["name"] else (span["name"] + " " + path).rstrip()
 
 

@@ -97,9 +97,12 @@ static void begin(struct wsgi_request *wsgi_req) {
     struct trc_injection injection;
     if (!is_request(wsgi_req->uh->modifier1) || wsgi_req->is_raw)
         return;
+    /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
+     * of an HTTP head (it kept the head) always is, even when the head had no method that it could
+     * see. */
     if (trc_packet_scan(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names,
                         trc_host.tracer.prefix, &request) ||
-        !request.value[TRC_FIELD_METHOD].p)
+        (!request.value[TRC_FIELD_METHOD].p && !wsgi_req->proto_parser_buf))
         return;
     request.start_unix_ns = wsgi_req->start_of_request * 1000;
     trc_tracer_begin(&trc_host.tracer, (unsigned)wsgi_req->async_id, &request, &injection);

@@ -14,16 +14,16 @@
 
 _Static_assert(TRC_TAGS_MAX <= TRC_OPTION_VALUES_MAX, "every tag can be given");
 
-/* While settings are made. `allowed` says what a refused value should have been. */
+/* While settings are made. `why` says what is wrong with a refused value and what is allowed. */
 struct maker {
     struct trc_settings *out;
     bool semconv_set;
     enum trc_semconv semconv;
-    char allowed[TRC_ERROR_TEXT_MAX];
+    char why[TRC_ERROR_TEXT_MAX];
 };
 
 static int refuse(struct maker *m, const char *allowed) {
-    snprintf(m->allowed, sizeof(m->allowed), "%s", allowed);
+    snprintf(m->why, sizeof(m->why), "not allowed (allowed: %s)", allowed);
     return -EINVAL;
 }
 
@@ -77,7 +77,7 @@ static int set_export(struct maker *m, struct trc_slice text) {
     struct trc_settings *s = m->out;
     if (s->exporter_count == TRC_EXPORTERS_MAX)
         return refuse(m, "at most 8 exporters");
-    if (trc_exporter_parse(text, s->udp_packet, &s->exporter[s->exporter_count], m->allowed))
+    if (trc_exporter_parse(text, s->udp_packet, &s->exporter[s->exporter_count], m->why))
         return -EINVAL;
     s->exporter_count++;
     return 0;
@@ -130,11 +130,12 @@ static int set_formats(struct maker *m, struct trc_slice text, const struct trc_
             trc_format_find(trc_slice_trim((struct trc_slice){rest.p, len}));
         rest = comma ? (struct trc_slice){comma + 1, rest.len - len - 1} : (struct trc_slice){0};
         if (!f || count == TRC_LIST_MAX) {
-            size_t at = (size_t)snprintf(m->allowed, sizeof(m->allowed), "none or a list of:");
-            for (unsigned i = 0; trc_formats[i] && at < sizeof(m->allowed); i++)
-                at += (size_t)snprintf(m->allowed + at, sizeof(m->allowed) - at, " %s",
-                                       trc_formats[i]->name);
-            return -EINVAL;
+            char names[TRC_ERROR_TEXT_MAX / 2] = "none or a list of:";
+            for (unsigned i = 0; trc_formats[i]; i++) {
+                strncat(names, " ", sizeof(names) - strlen(names) - 1);
+                strncat(names, trc_formats[i]->name, sizeof(names) - strlen(names) - 1);
+            }
+            return refuse(m, names);
         }
         list[count++] = f;
     }
@@ -207,8 +208,8 @@ static int from_options(struct maker *m, unsigned step, const struct trc_options
         const char *value = options->value[o][i];
         if (steps[step].set(m, trc_slice_trim(trc_slice_of(value))) == 0)
             continue;
-        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %.160s: not allowed (allowed: %s)",
-                 trc_option_table[o].name, value, m->allowed);
+        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %.160s: %s", trc_option_table[o].name, value,
+                 m->why);
         return -EINVAL;
     }
     return 0;
@@ -228,14 +229,13 @@ static bool from_environment(struct maker *m, unsigned step) {
             continue;
         char *text = malloc(1024); /* kept when it is used: settings point into it */
         struct trc_buf b = trc_buf_over(text, text ? 1024 : 0);
-        m->allowed[0] = '\0';
+        strcpy(m->why, "not supported");
         int rc = e->translate(value, &b);
         if (rc == 0 && !b.overflow && set_translated(m, step, trc_buf_slice(&b)) == 0)
             return true;
         free(text);
         if (rc != -ENOENT)
-            trc_log("environment variable %s=%.160s is ignored: not supported%s%s", e->variable,
-                    value, m->allowed[0] ? ", allowed: " : "", m->allowed);
+            trc_log("environment variable %s=%.160s is ignored: %s", e->variable, value, m->why);
     }
     return false;
 }

@@ -10,9 +10,15 @@ load helper
 
 UNSAMPLED='uber-trace-id: 1:1:0:0' # a request that leaves no span
 
+# Two of these tests at once, here or in another run on this machine, would take each other's spans.
 setup_file() {
-  # Two tests at once would want the same ports.
   export BATS_NO_PARALLELIZE_WITHIN_FILE=true
+  exec 8>>"${TMPDIR:-/tmp}/tracing-examples.lock"
+  flock -w 300 8
+}
+
+teardown_file() {
+  exec 8>&-
 }
 
 tcp_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }

@@ -229,9 +229,12 @@ start_uwsgi() {
   launch_uwsgi "$@"
   local workers
   workers=${EXPECT_WORKERS:-$(sed -n 's/^processes *= *//p' "$INI")}
-  wait_for "$DEADLINE" workers_spawned "${workers:-1}"
+  wait_for "$DEADLINE" workers_accept "${workers:-1}"
   find_http_socket
 }
+
+# What each worker says when it is ready.
+ACCEPTING='e2e: a worker accepts'
 
 base_lines() {
   # strict: an option nobody knows (a plugin that is not installed) must not go unnoticed.
@@ -242,6 +245,7 @@ master = true
 die-on-term = true
 need-app = true
 http-socket = 127.0.0.1:0
+hook-accepting = print:$ACCEPTING
 BASE
   [ "${WITHOUT:-}" != tracing ] || return 0
   cat <<BASE
@@ -273,16 +277,25 @@ launch_uwsgi() {
     check_log
     mv "$LOG" "$LOG.$((++LAUNCHES))"
   fi
-  LD_PRELOAD=${E2E_LD_PRELOAD:-} "$UWSGI" --ini "$INI" "$@" >>"$LOG" 2>&1 3>&- &
+  spawn_uwsgi --ini "$INI" "$@"
+}
+
+# spawn_uwsgi UWSGI OPTION...: uWSGI, its log in $LOG and its standard output in $OUT or there, too
+spawn_uwsgi() {
+  LD_PRELOAD=${E2E_LD_PRELOAD:-} "$UWSGI" "$@" >>"${OUT:-$LOG}" 2>>"$LOG" 3>&- &
   UWSGI_PID=$!
   UWSGI_EXIT=''
 }
 
-workers_spawned() {
-  [ "$(log_count 'spawned uWSGI worker')" -ge "$1" ] && return 0
+# workers_accept N: so many have come so far in their lives
+workers_accept() {
+  log_has_times "$1" "^$ACCEPTING" && return 0
   alive "$UWSGI_PID" && return 1
   echo "uWSGI ended at its start" >&2 # no use in waiting on; the first request fails
 }
+
+# Every worker that was ever spawned has come so far.
+all_accept() { log_has_times "$(log_count 'spawned uWSGI worker')" "^$ACCEPTING"; }
 
 # Points `get` at the first socket that got a free port by itself.
 find_http_socket() {
@@ -328,6 +341,9 @@ uwsgi_gone() { gone "$UWSGI_PID" || { nudge && false; }; }
 # when it does not run.
 stop_uwsgi() {
   [ -n "$UWSGI_PID" ] || return 0
+  # A worker that was forked this instant still has the master's signal handlers: told to end now, it
+  # would not, and uWSGI would wait a minute for it (with or without our plugin).
+  if grep -qs "$ACCEPTING" "$INI"; then wait_for 2 all_accept 2>/dev/null || true; fi
   kill -"${1:-INT}" "$UWSGI_PID" 2>/dev/null || true
   if ! wait_for "$DEADLINE" uwsgi_gone; then
     echo "uWSGI did not end: killed" >&2
@@ -350,7 +366,7 @@ worker_pid() {
   sed -nE "s/.*spawned uWSGI worker $1 (\(and the only\) )?\((new )?pid: ([0-9]+).*/\3/p" "$LOG" | tail -n 1
 }
 
-# kill_worker N [SIGNAL]: kills it and waits until another has taken its place.
+# kill_worker N [SIGNAL]: kills it and waits until another has taken its place and is ready.
 kill_worker() {
   local pid
   pid=$(worker_pid "$1")
@@ -359,7 +375,7 @@ kill_worker() {
 }
 
 worker_replaced() {
-  [ "$(worker_pid "$1")" != "$2" ] && return 0
+  [ "$(worker_pid "$1")" != "$2" ] && all_accept && return 0
   nudge
   return 1
 }

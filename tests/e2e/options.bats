@@ -128,7 +128,7 @@ INI
 # --- Right ones -------------------------------------------------------------------------------------------------
 
 @test "--help shows each option with its unit and default" {
-  "$UWSGI" --plugin "$PLUGIN" --help >help
+  LD_PRELOAD=${E2E_LD_PRELOAD:-} "$UWSGI" --plugin "$PLUGIN" --help >help
   local option words
   while read -r option words; do
     grep -- "--$option " help >line || { echo "no $option in --help"; return 1; }
@@ -609,10 +609,8 @@ processes = 2
 tracing-export = otlp.json+stdout:
 wsgi-file = $APPS/app.py
 INI
-  "$UWSGI" --ini "$INI" >out 2>"$LOG" 3>&- &
-  # shellcheck disable=SC2034 # the helper stops it
-  UWSGI_PID=$!
-  wait_for "$DEADLINE" workers_spawned 2
+  OUT=out launch_uwsgi
+  wait_for "$DEADLINE" workers_accept 2
   find_http_socket
   requests 100 4 /hello
   need_accounts 'exported == 100'

@@ -280,9 +280,8 @@ http-socket = $WORK/$name.sock
 wsgi-file = $APPS/app.py
 INI
   done
-  "$UWSGI" --emperor "$WORK/vassals" --master --die-on-term >>"$LOG" 2>&1 3>&- &
-  UWSGI_PID=$!
-  wait_for "$DEADLINE" log_has_times 4 'spawned uWSGI worker'
+  spawn_uwsgi --emperor "$WORK/vassals" --master --die-on-term
+  wait_for "$DEADLINE" workers_accept 4
   over "$WORK/one.sock"
   requests 100 4 /hello
   over "$WORK/two.sock"

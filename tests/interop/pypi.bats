@@ -59,6 +59,7 @@ INI
   allow_log 'DAMN ! worker 1 .* killed by signal 9'
   get /kill >/dev/null || true
   wait_for "$DEADLINE" status_is 200 /
+  stop_uwsgi # nothing was sent before: its end is what flushes
   need_spans 7
   [ "$(spans count '"error" in tags')" = 1 ]
   spans all 'tags["error"] is True' 'path == "/kill"'
