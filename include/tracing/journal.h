@@ -36,6 +36,7 @@
 #include <stdatomic.h>
 
 #define TRC_EXPORTERS_MAX 8
+#define TRC_RECORD_HEAD 16 /* bytes of a record before its span */
 #define TRC_RING_BYTES_MIN (64u * 1024u)
 #define TRC_RING_BYTES_MAX (1024u * 1024u * 1024u)
 

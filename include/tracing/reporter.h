@@ -31,8 +31,9 @@ void trc_reporters_wake(void);
 
 /* Asks them to send what the ring holds and to end, and waits for that until `deadline_mono_ns`.
  * What a collector does not take at the first try stays in the ring. Returns the number of threads
- * that did not end in time; those are left alone, for the process is about to exit. No-op without
- * reporters, and the second time. Thread: exit. */
+ * that did not end in time; those are left alone, for the process is about to exit: journal,
+ * exporters and resource MUST stay, and trc_reporters_start returns -EBUSY while such a thread
+ * lives. No-op without reporters, and the second time. Thread: exit. */
 unsigned trc_reporters_stop(uint64_t deadline_mono_ns);
 
 /* Forgets them without waiting: for the child of a fork, in which the threads do not exist.

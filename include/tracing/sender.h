@@ -8,13 +8,13 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_ERROR_TEXT_MAX 160
+#define TRC_ERROR_TEXT_MAX 256
 
 /* Where to send: the parts of an export URL. NUL-terminated, owned by the exporter. */
 struct trc_endpoint {
     char host[256]; /* empty if the transport has none; IPv6 without brackets */
     char port[6];
-    char path[1024];
+    char path[512];
 };
 
 struct trc_sender; /* each sender's own */

@@ -24,17 +24,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define STACK_BYTES (256 * 1024)      /* getaddrinfo's modules are the hungriest */
+#define STACK_BYTES (256u * 1024u)    /* getaddrinfo's modules are the hungriest */
 #define INTERVAL_MIN_NS TRC_NS_PER_MS /* no busy loop, whatever is asked for */
 #define INTERVAL_MAX_NS (3600 * TRC_NS_PER_S)
 #define BACKOFF_MAX_NS (5 * TRC_NS_PER_S) /* a collector that is back has its spans that soon */
-#define CROWDED_NS                                                                                 \
-    (50 * TRC_NS_PER_MS) /* between looks at a ring that fills while we cannot send */
+#define CROWDED_NS (50 * TRC_NS_PER_MS)   /* between looks while the ring fills up */
 #define TELL_EVERY_NS (30 * TRC_NS_PER_S) /* a line of each sort in the log */
 #define CANCEL_WAIT_NS TRC_NS_PER_S       /* for threads that have only just begun to wait */
-
-/* Head of a record in the ring, see the drawing in journal.h. */
-#define RECORD_HEAD_BYTES 16
 
 struct reporter {
     /* Set before the thread starts. */
@@ -157,7 +153,7 @@ static bool fill(struct reporter *r, struct batch *b) {
     const struct trc_span *span;
     uint64_t pos = b->end, next;
     while ((span = trc_journal_read(r->journal, r->worker, &pos, &next)) != NULL) {
-        if (!trc_span_check(span, next - pos - RECORD_HEAD_BYTES)) {
+        if (!trc_span_check(span, next - pos - TRC_RECORD_HEAD)) {
             b->damaged++;
         } else {
             int rc = encoder->add(r->encoder, span);

@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-_Static_assert(sizeof(struct record) == 16, "a record's head keeps spans 8-aligned");
+_Static_assert(sizeof(struct record) == TRC_RECORD_HEAD, "what a span's place is reckoned with");
 _Static_assert(sizeof(struct trc_slot) % 64 == 0, "slots of two cores share no cache line");
 _Static_assert(sizeof(struct block) % 64 == 0, "slots begin on a cache line");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "64-bit atomics are shared between processes");

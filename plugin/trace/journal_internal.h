@@ -16,8 +16,6 @@ struct record {
     uint32_t kind;
 };
 
-#define RECORD_HEAD sizeof(struct record)
-
 /* Two copies of an exporter's state, of which one is in force: a publication writes the other and
  * then turns `active`, so that a death in between leaves the old one whole. */
 struct cursor {
@@ -67,7 +65,7 @@ static inline uint64_t stamp_of(const struct trc_journal *j, uint64_t pos) {
 }
 
 static inline uint64_t record_bytes(uint32_t len) {
-    return RECORD_HEAD + (((uint64_t)len + 7) & ~UINT64_C(7));
+    return TRC_RECORD_HEAD + (((uint64_t)len + 7) & ~UINT64_C(7));
 }
 
 /* Position of the slowest exporter: what lies before it may be overwritten. Without exporters, the

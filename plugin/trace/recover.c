@@ -34,10 +34,10 @@ static unsigned close_holes(struct trc_journal *j, unsigned worker) {
             pos += record_bytes(r->len);
             continue;
         }
-        uint64_t end = pos + RECORD_HEAD;
+        uint64_t end = pos + TRC_RECORD_HEAD;
         while (end < head && !committed(j, worker, end))
             end += 8;
-        r->len = (uint32_t)(end - pos - RECORD_HEAD);
+        r->len = (uint32_t)(end - pos - TRC_RECORD_HEAD);
         r->kind = RECORD_PAD;
         atomic_store_explicit(&r->stamp, stamp_of(j, pos), memory_order_release);
         holes++;

@@ -78,6 +78,7 @@ static void tries_again_until_taken(void **state) {
     assert_int_equal(rig_accounts(0).retried, 6);
     assert_int_equal(rig_accounts(0).failed, 0);
     assert_int_equal(rig_accounts(1).retried, 0);
+    assert_int_equal(set.reporter[0].backoff_ns, 0); /* the next trouble begins anew */
     assert_int_equal(rig_log.failing, 1);
     assert_int_equal(rig_log.working, 1);
 }
@@ -271,6 +272,23 @@ static void starves_nobody(void **state) {
     rig_assert_balanced();
 }
 
+/* While a dead exporter holds the ring above half its producers do not ring. */
+static void hurries_the_others(void **state) {
+    (void)state;
+    uint64_t id = 1;
+    rig_sinks[0].refuse = UINT32_MAX;
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    while (!rig_append(0, id, 200))
+        id++;
+    trc_reporters_wake();
+    RIG_WAIT(rig_sinks[1].count == id);
+    for (int i = 0; i < 10; i++)
+        assert_false(rig_append(0, ++id, 200));
+    RIG_WAIT(rig_sinks[1].count == id); /* its own interval is a minute */
+    assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
+    rig_assert_ids(1, 1, id);
+}
+
 static void tells_the_agent_of_drops(void **state) {
     (void)state;
     rig_append_many(1, 1000); /* more than the ring holds, and nobody reads */
@@ -346,6 +364,7 @@ int main(void) {
         RIG_TEST(bears_an_encoder_without_room),
         RIG_TEST(tries_again_when_memory_was_short),
         RIG_TEST(starves_nobody),
+        RIG_TEST(hurries_the_others),
         RIG_TEST(tells_the_agent_of_drops),
         RIG_TEST(keeps_order_while_cores_write),
     };
