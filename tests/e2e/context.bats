@@ -145,6 +145,18 @@ MALFORMED=(
   need_accounts 'context_errors == 1'
 }
 
+@test "the same over the uwsgi protocol, where both arrive" {
+  serve <<<"socket = $WORK/uwsgi.sock"
+  local seen
+  seen=$("$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 0 REQUEST_METHOD=GET REQUEST_URI=/environ PATH_INFO=/environ \
+    SERVER_PROTOCOL=HTTP/1.1 HTTP_HOST=a HTTP_UBER_TRACE_ID=1:2:0:1 HTTP_UBER_TRACE_ID=1:2:0:1 |
+    tail -n 1 | field HTTP_UBER_TRACE_ID)
+  need_spans 1
+  spans all 'root'
+  seen_is_reported "$seen"
+  need_accounts 'context_errors == 1'
+}
+
 @test "no header: the application gets a fresh one" {
   serve </dev/null
   local seen
@@ -202,6 +214,33 @@ INI
     get /post -H 'Expect:' -H 'uber-trace-id: 1:2:0:1' --data-binary @body | grep -q "$size $sum"
   done
   need_spans 8
+}
+
+# post_over_uwsgi BODY [VARIABLE=VALUE...]: a POST in one segment with its body; what the application says
+post_over_uwsgi() {
+  local body=$1
+  shift
+  "$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 0 REQUEST_METHOD=POST REQUEST_URI=/post PATH_INFO=/post \
+    SERVER_PROTOCOL=HTTP/1.1 HTTP_HOST=a "CONTENT_LENGTH=$(wc -c <"$body")" "$@" --body "$body" | tail -n 1
+}
+
+@test "a body that came with the packet of the uwsgi protocol is whole, whatever room there is" {
+  serve <<INI
+socket = $WORK/uwsgi.sock
+buffer-size = 1024
+INI
+  local size sum full
+  full=5af7183fb1d4cf5f:6b221d5bc9e6496c:0000000000000000:1
+  # Bodies that leave the buffer much room, a little, and none.
+  for size in 1 500 700 720 740 760 780 800 820 840 860 880 2000 100000; do
+    head -c "$size" /dev/urandom >body
+    sum="$size $(sha256sum <body | cut -d' ' -f1)"
+    [ "$(post_over_uwsgi body)" = "$sum" ]
+    [ "$(post_over_uwsgi body HTTP_UBER_TRACE_ID=1:2:0:1)" = "$sum" ]
+    [ "$(post_over_uwsgi body HTTP_UBER_TRACE_ID=$full HTTP_X_AFTER=here)" = "$sum" ]
+  done
+  need_spans 42
+  spans all 'name == "POST" and status == 200'
 }
 
 @test "a packet without room: the request is served, without the variable" {

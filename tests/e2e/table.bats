@@ -544,6 +544,8 @@ processes = 1
 socket = $WORK/uwsgi.sock
 INI
   [ "$("$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 173 --args shout quietly | tail -c 7)" = QUIETLY ]
+  # One whose packet is, byte for byte, the variables of a GET.
+  [ "$("$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 173 --args REQUEST_METHOD GET PATH_INFO / | tail -c +5)" = 'GET PATH_INFO /' ]
   "$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 100 | od -An -tx1 | grep -q '64 00 00 01'
   get /hello
   need_row 1

@@ -24,7 +24,7 @@ from thrift.protocol.TCompactProtocol import TCompactProtocolAccelerated
 from thrift.Thrift import TMessageType
 from thrift.transport.TTransport import TMemoryBuffer
 
-from jaeger_types import EmitBatchArgs, Malformed, tags_of
+from jaeger_types import EmitBatchArgs, Malformed, tags_of, text
 
 SO_RCVBUFFORCE = 33   # socket(7): SO_RCVBUF beyond rmem_max, for root
 RECEIVE_BUFFER = 256 << 20
@@ -86,10 +86,10 @@ def spans_of(batch):
             'trace': '%016x%016x' % (high, low) if high else '%016x' % low,
             'span': '%016x' % unsigned(span.spanId),
             'parent': '%016x' % unsigned(span.parentSpanId),
-            'name': span.operationName, 'flags': span.flags,
+            'name': text(span.operationName), 'flags': span.flags,
             'start_us': span.startTime, 'duration_us': span.duration,
             'tags': tags, 'types': types, 'logs': logs, 'references': references,
-            'service': batch.process.serviceName,
+            'service': text(batch.process.serviceName),
             'process': process, 'process_types': process_types,
             'seq': batch.seqNo, 'stats': stats}
 

@@ -3,7 +3,8 @@
 
 Used by collector.py. They are what `thrift --gen py` would make, less its 1,000 lines: a list of
 fields for each struct. Reading is python3-thrift's alone (TBase.read), so our encoders are judged by
-somebody else's decoder.
+somebody else's decoder. Strings are read as bytes, because its C part would put U+FFFD for what is
+not UTF-8 and say nothing.
 """
 from thrift.protocol.TBase import TBase
 from thrift.Thrift import TType
@@ -47,9 +48,9 @@ def list_of(cls):
 
 Tag = struct(
     'Tag',
-    (1, REQUIRED, TType.STRING, 'key', 'UTF8'),
+    (1, REQUIRED, TType.STRING, 'key', 'BINARY'),
     (2, REQUIRED, TType.I32, 'vType', None),
-    (3, OPTIONAL, TType.STRING, 'vStr', 'UTF8'),
+    (3, OPTIONAL, TType.STRING, 'vStr', 'BINARY'),
     (4, OPTIONAL, TType.DOUBLE, 'vDouble', None),
     (5, OPTIONAL, TType.BOOL, 'vBool', None),
     (6, OPTIONAL, TType.I64, 'vLong', None),
@@ -73,7 +74,7 @@ Span = struct(
     (2, REQUIRED, TType.I64, 'traceIdHigh', None),
     (3, REQUIRED, TType.I64, 'spanId', None),
     (4, REQUIRED, TType.I64, 'parentSpanId', None),
-    (5, REQUIRED, TType.STRING, 'operationName', 'UTF8'),
+    (5, REQUIRED, TType.STRING, 'operationName', 'BINARY'),
     (6, OPTIONAL, TType.LIST, 'references', list_of(SpanRef)),
     (7, REQUIRED, TType.I32, 'flags', None),
     (8, REQUIRED, TType.I64, 'startTime', None),
@@ -83,7 +84,7 @@ Span = struct(
 
 Process = struct(
     'Process',
-    (1, REQUIRED, TType.STRING, 'serviceName', 'UTF8'),
+    (1, REQUIRED, TType.STRING, 'serviceName', 'BINARY'),
     (2, OPTIONAL, TType.LIST, 'tags', list_of(Tag)))
 
 ClientStats = struct(
@@ -104,6 +105,10 @@ EmitBatchArgs = struct(
     (1, REQUIRED, TType.STRUCT, 'batch', of(Batch)))
 
 
+def text(data):
+    return data.decode('utf-8')  # strict: Thrift strings are UTF-8
+
+
 def tags_of(tags):
     """({key: value}, {key: type name}) of a list of Tag; each key once, each value of its type."""
     values, types = {}, {}
@@ -111,12 +116,15 @@ def tags_of(tags):
         tag.check()
         if not 0 <= tag.vType < len(TAG_TYPES):
             raise Malformed('tag %s: unknown type %r' % (tag.key, tag.vType))
+        key = text(tag.key)
         here = [f for f in TAG_FIELDS if getattr(tag, f) is not None]
         if here != [TAG_FIELDS[tag.vType]]:
             raise Malformed('tag %s of type %s has %s' % (tag.key, TAG_TYPES[tag.vType], here))
-        if tag.key in values:
-            raise Malformed('tag %s is there twice' % tag.key)
+        if key in values:
+            raise Malformed('tag %s is there twice' % key)
         value = getattr(tag, TAG_FIELDS[tag.vType])
-        values[tag.key] = value.hex() if isinstance(value, bytes) else value
-        types[tag.key] = TAG_TYPES[tag.vType]
+        if isinstance(value, bytes):
+            value = text(value) if TAG_TYPES[tag.vType] == 'STRING' else value.hex()
+        values[key] = value
+        types[key] = TAG_TYPES[tag.vType]
     return values, types

@@ -3,9 +3,10 @@
 """A client, or a server, that does what curl and nginx do not.
 
     peer.py send ADDRESS [--read BYTES] [--pause]   sends standard input as it is, prints the answer
-    peer.py uwsgi ADDRESS MODIFIER1 [K=V...] [--args A...]
+    peer.py uwsgi ADDRESS MODIFIER1 [K=V...] [--args A...] [--body FILE]
                                                     sends one uwsgi packet of variables, or of plain
-                                                    strings (as RPC has them); prints the answer
+                                                    strings (as RPC has them), and in the same
+                                                    segment a body; prints the answer
     peer.py sink SOCKET OUT                         a uwsgi server on a UNIX socket: writes each
                                                     packet's variables to OUT as a JSON line, in
                                                     order and with repetitions, and answers 200
@@ -80,7 +81,11 @@ def uwsgi(options):
     else:
         body = b''.join(item(part) for pair in options.variables for part in pair.split('=', 1))
     sock = connect(options.address)
-    sock.sendall(struct.pack('<BHB', options.modifier1, len(body), 0) + body)
+    rest = b''
+    if options.body:
+        with open(options.body, 'rb') as file:
+            rest = file.read()
+    sock.sendall(struct.pack('<BHB', options.modifier1, len(body), 0) + body + rest)
     sys.stdout.buffer.write(receive(sock))
     sock.close()
 
@@ -123,6 +128,7 @@ def main():
     command.add_argument('modifier1', type=int)
     command.add_argument('variables', nargs='*')
     command.add_argument('--args', nargs='*')
+    command.add_argument('--body')
     command = commands.add_parser('sink')
     command.add_argument('socket')
     command.add_argument('out')

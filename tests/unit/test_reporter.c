@@ -247,7 +247,7 @@ static void tries_again_when_memory_was_short(void **state) {
  * live one room. */
 static void starves_nobody(void **state) {
     (void)state;
-    enum { SPANS = 5000, RING = TRC_RING_BYTES_MIN / (TRC_SPAN_FIXED + RECORD_HEAD_BYTES) };
+    enum { SPANS = 5000, RING = TRC_RING_BYTES_MIN / (TRC_SPAN_FIXED + TRC_RECORD_HEAD) };
     rig_sinks[0].refuse = UINT32_MAX;
     assert_int_equal(trc_reporters_start(&rig_config), 0);
     for (uint64_t id = 1; id <= SPANS; id++) {

@@ -158,3 +158,4 @@ def spooler(arguments):
 
 uwsgi.spooler = spooler
 uwsgi.register_rpc('shout', lambda word: word.upper())
+uwsgi.register_rpc('REQUEST_METHOD', lambda *words: b' '.join(words))  # looks like a request
