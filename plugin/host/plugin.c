@@ -196,6 +196,12 @@ static void at_exit(void) {
     if (!trc_host.active || worker_pid != getpid())
         return;
     trc_host.active = false;
+    /* A second signal would end the process in the middle of the flush: between a send and its note
+     * in the journal, so that the spans went out again. The wait below is bounded; SIGKILL is not
+     * asked. */
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
     uint64_t now = trc_clock_mono_ns();
     for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
         trc_journal_close_slot(trc_host.journal, trc_host.tracer.worker, core, TRC_OUTCOME_KILLED,

@@ -37,6 +37,7 @@ struct trc_sender {
     const struct trc_endpoint *endpoint;
     int fd;                       /* connected to `peer`, or -1 */
     bool literal;                 /* the host is an address: it cannot change */
+    bool local;                   /* the peer is on this host: it refuses at once or not at all */
     bool suspect;                 /* it took no datagram yet, or refused the last one */
     uint64_t resolve_at_ns;       /* monotonic; 0: before the next send */
     struct sockaddr_storage peer; /* last resolved */
@@ -134,6 +135,20 @@ static void widen(int fd) {
     (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
 }
 
+/* Does a datagram to the connected peer stay on this host? Then the socket has the peer's address
+ * for its own, or the peer is anywhere in 127.0.0.0/8. */
+static bool is_local(int fd, const struct sockaddr_storage *peer) {
+    struct sockaddr_storage own;
+    socklen_t len = sizeof(own);
+    if (getsockname(fd, (struct sockaddr *)&own, &len) != 0 || own.ss_family != peer->ss_family)
+        return false;
+    if (peer->ss_family == AF_INET6)
+        return memcmp(&((struct sockaddr_in6 *)&own)->sin6_addr,
+                      &((const struct sockaddr_in6 *)peer)->sin6_addr, 16) == 0;
+    in_addr_t to = ((const struct sockaddr_in *)peer)->sin_addr.s_addr;
+    return to == ((struct sockaddr_in *)&own)->sin_addr.s_addr || ntohl(to) >> 24 == 127;
+}
+
 static int connect_peer(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
     int fd = socket(s->peer.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
@@ -145,6 +160,7 @@ static int connect_peer(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
         return later("cannot connect", err, why);
     }
     s->fd = fd;
+    s->local = is_local(fd, &s->peer);
     s->suspect = true;
     return 0;
 }
@@ -187,7 +203,7 @@ static int hand_over(int fd, struct trc_slice message) {
 
 /* What the peer's host answered to the datagram that was just sent, if it did: 0 or an errno. */
 static int answer(struct trc_sender *s) {
-    if (s->suspect)
+    if (s->suspect && !s->local)
         wait_for(s->fd, 0, REFUSAL_WAIT_MS); /* POLLERR needs no asking for */
     int err = take_error(s->fd);
     s->suspect = err != 0;

@@ -27,6 +27,7 @@ static struct {
     int so_error[3];       /* errors pending at the next looks, 0: as it is */
     unsigned looks, polls; /* calls */
     int sndbuf, sndbuf_wanted;
+    bool distant; /* nothing says that the peer is on this host */
 } script;
 
 static uint64_t scripted_now(void) {
@@ -71,6 +72,15 @@ static ssize_t scripted_send(int fd, const void *p, size_t len, int flags) {
     return send(fd, p, len, flags);
 }
 
+static int scripted_getsockname(int fd, struct sockaddr *own, socklen_t *len) {
+    if (torture(EBADF))
+        return -1;
+    int rc = getsockname(fd, own, len);
+    if (script.distant)
+        own->sa_family = AF_UNSPEC;
+    return rc;
+}
+
 static int scripted_getsockopt(int fd, int level, int option, void *value, socklen_t *len) {
     if (torture(ENOBUFS))
         return -1;
@@ -102,6 +112,7 @@ static int scripted_poll(struct pollfd *p, nfds_t n, int timeout_ms) {
 #define trc_clock_mono_ns() scripted_now()
 #define getaddrinfo(...) scripted_getaddrinfo(__VA_ARGS__)
 #define send(...) scripted_send(__VA_ARGS__)
+#define getsockname(...) scripted_getsockname(__VA_ARGS__)
 #define getsockopt(...) scripted_getsockopt(__VA_ARGS__)
 #define setsockopt(...) scripted_setsockopt(__VA_ARGS__)
 #define poll(...) scripted_poll(__VA_ARGS__)
@@ -412,6 +423,21 @@ static void tells_a_stale_emsgsize(void **state) {
     close(agent);
 }
 
+/* A peer on this host refuses before send(2) returns: waiting would only widen the gap between a
+ * send and its note in the journal. */
+static void waits_for_nobody_on_this_host(void **state) {
+    (void)state;
+    uint16_t port = 0;
+    int agent = listen_at("127.0.0.2", &port);
+    struct trc_endpoint e = endpoint_of("127.0.0.2", port);
+    struct trc_sender *s = udp->make(&e);
+    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_arrives(agent, pattern(1));
+    assert_int_equal(script.polls, 0);
+    udp->drop(s);
+    close(agent);
+}
+
 /* A refusal by another host comes after a round trip: the one found before a send is an earlier
  * datagram's, and makes us wait for this one's. */
 static void waits_for_a_late_refusal(void **state) {
@@ -420,6 +446,7 @@ static void waits_for_a_late_refusal(void **state) {
     int agent = listen_at("127.0.0.1", &port);
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
+    script.distant = true;
     assert_int_equal(udp->send(s, pattern(1), why), 0);
     assert_arrives(agent, pattern(1));
     assert_int_equal(script.polls, 1); /* the first of all */
@@ -542,6 +569,7 @@ int main(void) {
         TEST(keeps_or_gives_up_by_errno),
         TEST(waits_for_room_a_moment),
         TEST(tells_a_stale_emsgsize),
+        TEST(waits_for_nobody_on_this_host),
         TEST(waits_for_a_late_refusal),
         TEST(widens_a_small_buffer),
         TEST(closes_its_socket_on_exec),

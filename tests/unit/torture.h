@@ -6,8 +6,8 @@
  * curl's memdebug does: no linker flag, and it works under every sanitizer. A macro with
  * parentheses leaves members of the same name (`.send = ...`) alone.
  *
- *     static int torture_socket(int d, int t, int p) { return torture(EMFILE) ? -1 : socket(d, t,
- * p); } #define socket(...) torture_socket(__VA_ARGS__) #include "../../plugin/send/udp.c"
+ *     #define socket(...) (torture(EMFILE) ? -1 : socket(__VA_ARGS__))
+ *     #include "../../plugin/send/udp.c"
  *
  *     for (torture_begin(); torture_next();)
  *         scenario();                    // must neither crash nor leak, whatever it returns
