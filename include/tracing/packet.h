@@ -21,7 +21,8 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
                     struct trc_slice prefix, struct trc_request *out);
 
 /* A packet in its memory:  | p ... len | tail ... tail_len | free ... cap |
- * The tail is what was read behind the packet and belongs to the body; it is moved, never changed.
+ * Packet and tail may reach beyond cap already: then there is no room to grow. The tail is what was
+ * read behind the packet and belongs to the body; it is moved, never changed.
  */
 struct trc_packet {
     char *p;
@@ -41,8 +42,9 @@ int trc_packet_set(struct trc_packet *packet, struct trc_slice old, struct trc_s
  * is. Thread: request. */
 void trc_packet_remove(struct trc_packet *packet, size_t name_len, struct trc_slice old);
 
-/* How a variable is set that does not fit before the tail: moves the tail elsewhere and sets it,
- * with packet->tail_len 0 from then on, or returns false with nothing changed. `old` as above. */
+/* How a variable is set that does not fit before the tail: moves the tail, which begins at
+ * packet->p + packet->len, elsewhere and sets the variable, with packet->tail_len 0 from then on;
+ * or returns false with nothing changed. `old` as above. */
 typedef bool (*trc_packet_beside)(void *arg, struct trc_packet *packet, struct trc_slice old,
                                   struct trc_slice name, struct trc_slice value);
 

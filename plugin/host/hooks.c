@@ -24,9 +24,10 @@ static unsigned hook_count;
 
 /* --- Setting variables ------------------------------------------------------------------------ */
 
-/* uWSGI parses variables into a vector of fixed size and refuses a request that has more; routes
- * and plugins add some of their own after us. */
+/* uWSGI parses variables into a vector of fixed size, from a buffer of fixed size, and refuses a
+ * request that has more; routes and plugins add some of their own after us. */
 #define SPARE_VARIABLES 8
+#define SPARE_BYTES (uwsgi.buffer_size / 8)
 
 static unsigned max_variables(void) {
     int max = (uwsgi.vec_size - 5) / 2 - SPARE_VARIABLES;
@@ -40,8 +41,10 @@ static bool append_beside_body(void *arg, struct trc_packet *packet, struct trc_
                                struct trc_slice name, struct trc_slice value) {
     struct wsgi_request *wsgi_req = arg;
     size_t freed = old.p ? 4 + name.len + old.len : 0;
-    if (packet->len - freed + 4 + name.len + value.len > uwsgi.buffer_size)
+    if (packet->len - freed + 4 + name.len + value.len > packet->cap)
         return false;
+    /* The tail may have moved with a variable set before this one. */
+    wsgi_req->proto_parser_remains_buf = packet->p + packet->len;
     if (old.p)
         trc_packet_remove(packet, name.len, old);
     wsgi_req->uh->pktsize = (uint16_t)packet->len;
@@ -58,7 +61,8 @@ static void set_variables(struct wsgi_request *wsgi_req, struct trc_request *req
                           const struct trc_injection *injection) {
     bool tail = wsgi_req->proto_parser_remains > 0 && !wsgi_req->proto_parser_buf;
     struct trc_packet packet = {wsgi_req->buffer, wsgi_req->uh->pktsize,
-                                tail ? wsgi_req->proto_parser_remains : 0, uwsgi.buffer_size};
+                                tail ? wsgi_req->proto_parser_remains : 0,
+                                uwsgi.buffer_size - SPARE_BYTES};
     unsigned left_out = trc_packet_inject(&packet, request, trc_host.tracer.names.count,
                                           max_variables(), injection, append_beside_body, wsgi_req);
     wsgi_req->uh->pktsize = (uint16_t)packet.len;
@@ -73,7 +77,7 @@ static void set_variables(struct wsgi_request *wsgi_req, struct trc_request *req
 /* Over the uwsgi protocol the first modifier may name something that is no request at all; what
  * follows is then not a list of variables, even when it happens to look like one. From uWSGI's
  * documentation, "uwsgi protocol magic variables". */
-static bool is_request(uint8_t modifier1) {
+static bool is_request(uint8_t modifier1, uint8_t modifier2) {
     switch (modifier1) {
     case 17:  /* spooler */
     case 31:  /* message passing */
@@ -82,11 +86,12 @@ static bool is_request(uint8_t modifier1) {
     case 103: /* reload of a logged-in worker */
     case 110: /* signal */
     case 111: /* cache */
-    case 173: /* RPC */
     case 200: /* raw body from here on */
     case 224: /* subscription */
     case 250: /* cluster configuration */
         return false;
+    case 173: /* RPC, of which 2 is an HTTP request that is answered by a function */
+        return modifier2 == 2;
     default:
         return true;
     }
@@ -95,7 +100,7 @@ static bool is_request(uint8_t modifier1) {
 static void begin(struct wsgi_request *wsgi_req) {
     struct trc_request request;
     struct trc_injection injection;
-    if (!is_request(wsgi_req->uh->modifier1) || wsgi_req->is_raw)
+    if (!is_request(wsgi_req->uh->modifier1, wsgi_req->uh->modifier2) || wsgi_req->is_raw)
         return;
     /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
      * of an HTTP head (it kept the head) always is, even when the head had no method that it could

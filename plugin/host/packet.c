@@ -86,11 +86,11 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
 
 int trc_packet_set(struct trc_packet *k, struct trc_slice old, struct trc_slice name,
                    struct trc_slice value, ptrdiff_t *shift) {
-    size_t used = k->len + k->tail_len;
+    size_t used = k->len + k->tail_len, room = k->cap > used ? k->cap - used : 0;
     size_t grow = old.p ? 0 : 4 + name.len + value.len;
     if (old.p && value.len > old.len)
         grow = value.len - old.len;
-    if (name.len > UINT16_MAX || value.len > UINT16_MAX || grow > k->cap - used ||
+    if (name.len > UINT16_MAX || value.len > UINT16_MAX || grow > room ||
         grow > UINT16_MAX - k->len)
         return -ENOSPC;
     if (!old.p) {

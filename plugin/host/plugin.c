@@ -6,7 +6,7 @@
  *            init      options and environment          (requests: hooks.c)
  *            post_init hooks into the sockets           atexit     close spans, flush, join
  *            preinit   the journal
- *            libc exit what workers left, and the accounts in one line an exporter
+ *            cleanup   what workers left, and the accounts in one line an exporter
  *
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
  * thread, no socket, no id.
@@ -15,6 +15,7 @@
 #include "tracing/clock.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
+#include <inttypes.h>
 #include <uwsgi.h>
 
 extern struct uwsgi_server uwsgi;
@@ -23,8 +24,7 @@ struct host trc_host;
 
 static struct trc_options options;
 static struct trc_resource resource;
-static pid_t instance_pid; /* the process that made the journal: the master, or the only one */
-static pid_t worker_pid;   /* this process, if it is a worker that has been set up */
+static pid_t worker_pid; /* this process, if it is a worker that has been set up */
 
 static void log_line(const char *line) {
     uwsgi_log("%s", line);
@@ -111,10 +111,11 @@ static bool start_reporters(unsigned worker) {
     return rc == 0;
 }
 
-/* What workers left that nobody came to replace: the instance is at its end, and all are dead. */
-static void export_leftovers(void) {
+/* What the workers `first` to `last` left that nobody came to replace. They are dead, or this
+ * process at its own end. */
+static void export_leftovers(unsigned first, unsigned last) {
     uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
-    for (unsigned w = 0; w < trc_journal_config(trc_host.journal)->workers; w++) {
+    for (unsigned w = first; w <= last; w++) {
         uint64_t queued = 0;
         trc_journal_recover(trc_host.journal, w, now);
         for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
@@ -127,23 +128,29 @@ static void export_leftovers(void) {
     }
 }
 
-/* The last line of an instance: where every span of it went. */
-static void finish_instance(void) {
-    if (!trc_host.journal || getpid() != instance_pid)
-        return;
-    export_leftovers();
+/* Where every span went, of one worker or (-1) of all. */
+static void log_accounts(int worker) {
     for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
         struct trc_accounts a;
-        trc_journal_accounts(trc_host.journal, -1, e, &a);
-        trc_log(
-            "%s: sampled %llu = exported %llu + failed %llu + dropped %llu + lost %llu + queued "
-            "%llu (recovered %llu, truncated %llu, context errors %llu)",
-            trc_host.settings.exporter[e].url, (unsigned long long)a.sampled,
-            (unsigned long long)a.exported, (unsigned long long)a.failed,
-            (unsigned long long)a.dropped, (unsigned long long)a.lost, (unsigned long long)a.queued,
-            (unsigned long long)a.recovered, (unsigned long long)a.truncated,
-            (unsigned long long)a.context_errors);
+        trc_journal_accounts(trc_host.journal, worker, e, &a);
+        trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
+                " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
+                ", truncated %" PRIu64 ", context errors %" PRIu64 ")",
+                trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
+                a.lost, a.queued, a.recovered, a.truncated, a.context_errors);
     }
+}
+
+/* The end of an instance in its master, all workers dead: uWSGI calls it at exit and before the
+ * exec of a reload, and at exit of what the master has forked, too. */
+static void master_cleanup(void) {
+    static bool done;
+    bool ran = uwsgi.numproc > 0 && uwsgi.workers[1].last_spawn > 0;
+    if (done || !trc_host.journal || !ran || getpid() != uwsgi.workers[0].pid)
+        return;
+    done = true;
+    export_leftovers(0, trc_journal_config(trc_host.journal)->workers - 1);
+    log_accounts(-1);
 }
 
 /* Workers and cores are counted by now, and nobody has been forked. */
@@ -167,8 +174,6 @@ static void preinit_apps(void) {
     trc_host.tracer.journal = trc_host.journal;
     if (trc_host.settings.disabled)
         atomic_store(trc_journal_enabled(trc_host.journal), 0);
-    instance_pid = getpid();
-    atexit(finish_instance);
 }
 
 /* --- A worker --------------------------------------------------------------------------------- */
@@ -191,22 +196,37 @@ static void post_fork(void) {
     trc_host.active = true;
 }
 
-/* May run in a signal handler, in the middle of a request and with other cores still at work. */
+static void stop_tracing(uint64_t deadline) {
+    unsigned worker = trc_host.tracer.worker;
+    if (uwsgi.threads > 1) {
+        /* The other cores serve on while we wait, and are traced; what they have open when the
+         * process is gone is ended by whoever comes after. */
+        trc_reporters_stop(deadline);
+        trc_host.active = false;
+        return;
+    }
+    trc_host.active = false;
+    for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
+        trc_journal_close_slot(trc_host.journal, worker, core, TRC_OUTCOME_KILLED,
+                               trc_clock_mono_ns());
+    trc_reporters_stop(deadline);
+}
+
+/* May run in a signal handler, in the middle of a request. */
 static void at_exit(void) {
     if (!trc_host.active || worker_pid != getpid())
         return;
-    trc_host.active = false;
     /* A second signal would end the process in the middle of the flush: between a send and its note
      * in the journal, so that the spans went out again. The wait below is bounded; SIGKILL is not
      * asked. */
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    uint64_t now = trc_clock_mono_ns();
-    for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
-        trc_journal_close_slot(trc_host.journal, trc_host.tracer.worker, core, TRC_OUTCOME_KILLED,
-                               now);
-    trc_reporters_stop(now + trc_host.settings.exit_timeout_ns);
+    stop_tracing(trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns);
+    if (!uwsgi.master_process) { /* nobody comes after us */
+        export_leftovers(trc_host.tracer.worker, trc_host.tracer.worker);
+        log_accounts((int)trc_host.tracer.worker);
+    }
 }
 
 __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
@@ -218,4 +238,5 @@ __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .preinit_apps = preinit_apps,
     .post_fork = post_fork,
     .atexit = at_exit,
+    .master_cleanup = master_cleanup,
 };

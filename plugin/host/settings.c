@@ -109,7 +109,7 @@ static int set_journal_size(struct maker *m, struct trc_slice text) {
 
 static int set_udp_packet(struct maker *m, struct trc_slice text) {
     uint64_t bytes;
-    /* 65507 is what IPv4 can carry; a span with all its strings full needs about 4 KiB. */
+    /* 65507 is what IPv4 can carry; spans that do not fit a small packet are counted. */
     if (trc_parse_size(text, &bytes) || bytes < 1024 || bytes > 65507)
         return refuse(m, "1024 to 65507 bytes");
     m->out->udp_packet = bytes;
@@ -268,6 +268,23 @@ static struct trc_slice last_component(const char *directory) {
     return s.len ? s : TRC_SLICE("uwsgi");
 }
 
+/* Each message repeats service and tags: what is left of it must hold spans. */
+static int check_room(const struct trc_settings *s, char error[TRC_ERROR_LINE_MAX]) {
+    size_t bytes = s->service.len;
+    for (unsigned i = 0; i < s->tag_count; i++)
+        bytes += s->tag[i].key.len + s->tag[i].value.len + 32; /* and what a wire writes around */
+    for (unsigned i = 0; i < s->exporter_count; i++) {
+        if (bytes <= s->exporter[i].max_bytes / 2)
+            continue;
+        snprintf(error, TRC_ERROR_LINE_MAX,
+                 "tracing-tag: %zu bytes of tags are too many for messages of %zu bytes to %s "
+                 "(allowed: half a message)",
+                 bytes, s->exporter[i].max_bytes, s->exporter[i].url);
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int trc_settings_make(const struct trc_options *options, const char *directory,
                       struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]) {
     struct maker m = {.out = out};
@@ -285,5 +302,5 @@ int trc_settings_make(const struct trc_options *options, const char *directory,
     tags_from_environment(&m);
     for (unsigned i = 0; m.semconv_set && i < out->exporter_count; i++)
         out->exporter[i].semconv = m.semconv;
-    return 0;
+    return check_room(out, error);
 }

@@ -16,9 +16,10 @@
 #define OPENTRACING TRC_SEMCONV_OPENTRACING
 #define HTTP TRC_SEMCONV_HTTP
 
-#define PACKET 0                 /* as large as tracing-udp-packet says */
-#define LINE (256u * 1024u)      /* of a file: few writes, and a reader still holds one at a time */
-#define PIPED_LINE (64u * 1024u) /* standard output is often a pipe: what one holds (pipe(7)) */
+#define PACKET 0                /* as large as tracing-udp-packet says */
+#define LINE (256u * 1024u)     /* of a file: few writes, and a reader still holds one at a time */
+#define PIPED_LINE (8u * 1024u) /* standard output may be uWSGI's log-master, which reads so much  \
+                                 */
 
 /* clang-format off */
 const struct trc_exporter_kind trc_exporter_kinds[] = {

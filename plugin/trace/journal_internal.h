@@ -74,8 +74,13 @@ static inline uint64_t tail_of(const struct trc_journal *j, struct block *b, uin
     uint64_t tail = head;
     for (unsigned e = 0; e < j->config.exporters; e++) {
         struct cursor *c = &b->cursor[e];
-        uint32_t active = atomic_load_explicit(&c->active, memory_order_acquire);
-        uint64_t pos = atomic_load_explicit(&c->state[active & 1].pos, memory_order_acquire);
+        uint32_t active = atomic_load_explicit(&c->active, memory_order_acquire), before;
+        uint64_t pos;
+        do { /* not the position of a publication that may never come into force */
+            before = active;
+            pos = atomic_load_explicit(&c->state[active & 1].pos, memory_order_acquire);
+            active = atomic_load_explicit(&c->active, memory_order_acquire);
+        } while (__builtin_expect(active != before, 0));
         if (pos < tail)
             tail = pos;
     }

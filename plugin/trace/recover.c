@@ -59,6 +59,9 @@ static bool finish_append(struct trc_journal *j, unsigned worker, struct trc_slo
         return false;
     }
     atomic_store(&slot->counters.dropped, slot->dropped_before); /* if it was: now it is not */
+    /* The hole becomes padding, with the stamp that belongs there: should this recovery be killed
+     * too, the next one must not take that for the span. */
+    atomic_store(&slot->pos, TRC_POS_NONE);
     return true;
 }
 

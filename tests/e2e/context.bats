@@ -243,11 +243,60 @@ INI
   spans all 'name == "POST" and status == 200'
 }
 
+@test "a body that came with the packet is whole, however many variables are set before it" {
+  serve <<INI
+socket = $WORK/uwsgi.sock
+buffer-size = 1024
+tracing-variables = true
+INI
+  local size sum encoded
+  encoded=5af7183fb1d4cf5f%3A6b221d5bc9e6496c%3A0000000000000000%3A1
+  # The first variable moves the body within the buffer, a later one moves it elsewhere, at some size.
+  for size in 1 400 $(seq 500 20 900) 8000; do
+    head -c "$size" /dev/urandom >body
+    sum="$size $(sha256sum <body | cut -d' ' -f1)"
+    [ "$(post_over_uwsgi body)" = "$sum" ]
+    [ "$(post_over_uwsgi body HTTP_UBER_TRACE_ID=$encoded)" = "$sum" ]
+    [ "$(post_over_uwsgi body HTTP_UBER_TRACE_ID=$encoded HTTP_JAEGER_BAGGAGE=user=7)" = "$sum" ]
+    [ "$(post_over_uwsgi body HTTP_JAEGER_BAGGAGE=user=7,shop=8)" = "$sum" ]
+  done
+  need_spans 96
+  spans all 'name == "POST" and status == 200'
+}
+
+# answered_sizes: sizes of a header with which a request is answered, while a route adds a variable too
+answered_sizes() {
+  local size
+  for size in $(seq 500 10 900); do
+    get /hello -H "x-fill: $(printf 'f%.0s' $(seq "$size"))" >answer 2>/dev/null || true
+    [ ! -s answer ] || echo "$size"
+  done
+}
+
+@test "uWSGI's own variables find the room that they find without us" {
+  allow_log 'not enough buffer space' 'unable to add'
+  serve <<INI
+buffer-size = 1024
+route-run = addvar:ADDED=by a route of the server
+INI
+  answered_sizes >with
+  need_accounts
+  no_accounts
+  WITHOUT=tracing start_uwsgi <<INI
+buffer-size = 1024
+route-run = addvar:ADDED=by a route of the server
+wsgi-file = $APPS/app.py
+INI
+  answered_sizes >without
+  [ -s without ]
+  diff without with
+}
+
 @test "a packet without room: the request is served, without the variable" {
   serve <<<'buffer-size = 512'
   local line size
   # Fill the packet byte by byte towards its limit: somewhere the variable stops to fit.
-  for size in $(seq 100 20 360); do
+  for size in $(seq 20 20 360); do
     get /environ -H "x-fill: $(printf 'f%.0s' $(seq "$size"))" >answer || true
     if grep -q HTTP_X_FILL answer; then
       line=$(field HTTP_UBER_TRACE_ID <answer)

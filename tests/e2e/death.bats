@@ -198,6 +198,27 @@ INI
   need_accounts
 }
 
+@test "chain reload: one worker after the other" {
+  serve <<INI
+processes = 2
+lazy-apps = true
+master-fifo = $WORK/fifo
+http-socket = $WORK/http.sock
+tracing-flush-interval = 60s
+INI
+  over "$WORK/http.sock"
+  in_background "$E2E_LOAD" "$WORK/http.sock" 600 4 '/sleep?ms=5'
+  wait_for "$DEADLINE" test -p fifo
+  echo c >fifo
+  wait_for "$DEADLINE" nudged_to_accept 4
+  wait "$IN_BACKGROUND"
+  [ "$(cat background)" = '200 600' ]
+  stop_uwsgi
+  need_spans 600
+  spans unique span
+  need_accounts 'exported == 600' 'recovered == 0'
+}
+
 @test "max-requests: 100 requests to workers that live for five" {
   serve <<INI
 processes = 4
@@ -310,6 +331,47 @@ INI
 cheaped() {
   nudge
   log_has_times "$1" 'worker [0-9]+ cheaped'
+}
+
+@test "a request that a reload has no mercy on is a span of the instance before" {
+  serve <<INI
+processes = 1
+http-socket = $WORK/http.sock
+worker-reload-mercy = 1
+INI
+  over "$WORK/http.sock"
+  in_background get "/sleep?ms=20000&mark=$WORK/mark"
+  wait_for "$DEADLINE" test -e mark
+  kill -HUP "$UWSGI_PID"
+  wait "$IN_BACKGROUND" || true
+  wait_for "$DEADLINE" nudged_to_accept 2
+  requests 1 1 /hello
+  need_spans 2
+  spans all 'tags["error"] is True and tags["error.type"] == "killed"' 'path == "/sleep"'
+  log_has 'recovered 1,'
+}
+
+@test "no master, two workers: the end of the first is not that of the second" {
+  serve <<INI
+master = false
+processes = 2
+tracing-flush-interval = 60s
+INI
+  local second
+  second=$(worker_pid 2)
+  in_background get "/sleep?ms=1500&mark=$WORK/mark1" -o one
+  local first_request=$IN_BACKGROUND
+  in_background get "/sleep?ms=1500&mark=$WORK/mark2" -o two
+  wait_for "$DEADLINE" test -e mark1
+  wait_for "$DEADLINE" test -e mark2
+  stop_uwsgi INT
+  wait "$first_request" || true
+  wait "$IN_BACKGROUND" || true
+  kill -INT "$second"
+  wait_for "$DEADLINE" gone "$second"
+  need_spans 2
+  # One was killed with the first worker, the other was answered by the second.
+  spans check 'sorted(s["tags"].get("error", False) for s in spans) == [False, True]'
 }
 
 @test "no master: SIGINT sends what is waiting" {

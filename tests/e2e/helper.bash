@@ -287,6 +287,17 @@ spawn_uwsgi() {
   UWSGI_EXIT=''
 }
 
+# adopt_daemon PIDFILE WORKERS: the uWSGI just spawned becomes a daemon; $UWSGI_PID becomes that
+# daemon's.
+adopt_daemon() {
+  wait_for "$DEADLINE" gone "$UWSGI_PID"
+  reap_uwsgi
+  wait_for "$DEADLINE" test -s "$1"
+  UWSGI_PID=$(cat "$1")
+  wait_for "$DEADLINE" workers_accept "$2"
+  find_http_socket
+}
+
 # workers_accept N: so many have come so far in their lives
 workers_accept() {
   log_has_times "$1" "^$ACCEPTING" && return 0

@@ -250,6 +250,100 @@ INI
   need_row 100
 }
 
+@test "ugreen: several requests of one thread" {
+  start_collector
+  start_uwsgi <<INI
+plugin = ugreen
+ugreen = true
+async = 8
+processes = 1
+wsgi-file = $APPS/app.py
+INI
+  requests 100 8 '/stream?n=20'
+  need_spans 100
+  spans unique span
+  spans all 'path == "/stream" and status == 200'
+  [ "$(spans values 'tags["uwsgi.core"]' | wc -l)" -gt 1 ]
+}
+
+# as_daemon OPTION: Debian's init script, and others, let uWSGI fork itself into the background
+as_daemon() {
+  start_collector
+  write_ini <<INI
+processes = 2
+$1 = $LOG
+safe-pidfile = $WORK/pid
+tracing-flush-interval = 60s
+wsgi-file = $APPS/app.py
+INI
+  spawn_uwsgi --ini "$INI"
+  adopt_daemon "$WORK/pid" 2
+  requests 100 4 '/sleep?ms=1'
+  stop_uwsgi
+  need_spans 100
+  spans unique span
+  need_accounts 'exported == 100'
+}
+
+@test "daemonize" {
+  as_daemon daemonize
+}
+
+@test "daemonize2, which forks when the applications are loaded" {
+  as_daemon daemonize2
+}
+
+@test "uid and gid: privileges dropped" {
+  [ "$EUID" = 0 ] || skip 'only root can drop them'
+  serve <<INI
+processes = 2
+uid = nobody
+gid = nogroup
+INI
+  requests 100 4 /hello
+  need_row 100
+}
+
+@test "log-master with a logger: our lines arrive there, too" {
+  start_collector
+  : >file.log
+  LOG=$WORK/file.log
+  write_ini <<INI
+plugin = logfile
+processes = 2
+log-master = true
+logger = file:$WORK/file.log
+wsgi-file = $APPS/app.py
+INI
+  OUT=$WORK/out spawn_uwsgi --ini "$INI"
+  wait_for "$DEADLINE" workers_accept 2
+  find_http_socket
+  requests 100 4 /hello
+  need_spans 100
+  need_accounts 'exported == 100'
+}
+
+@test "log-master: spans on standard output are whole lines" {
+  : >file.log
+  LOG=$WORK/file.log
+  write_ini <<INI
+plugin = logfile
+processes = 2
+log-master = true
+logger = file:$WORK/file.log
+tracing-export = otlp.json+stdout:
+wsgi-file = $APPS/app.py
+INI
+  OUT=$WORK/out spawn_uwsgi --ini "$INI"
+  wait_for "$DEADLINE" workers_accept 2
+  find_http_socket
+  requests 60 4 /hello
+  need_accounts 'exported == 60'
+  # The logger has it all when the master is gone.
+  [ "$(grep -o '{"resourceSpans".*' file.log | "$PYTHON" -c 'import json, sys
+print(sum(len(json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]) for line in sys.stdin))')" = 60 ]
+}
+
 @test "cheaper: workers come when they are needed" {
   EXPECT_WORKERS=1 serve <<INI
 processes = 4
@@ -318,7 +412,7 @@ INI
   need_spans 21
 }
 
-@test "attach-daemon and cron beside the workers: nothing of ours in them" {
+@test "attach-daemon beside the workers: nothing of ours in them" {
   serve <<INI
 processes = 1
 attach-daemon = sleep 1000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A small fast HTTP client, for tests and benchmarks: one connection a request, as uWSGI's http-socket
- * wants it, over TCP or a UNIX socket.
+ * A small fast HTTP client, for tests and benchmarks: one connection a request, as uWSGI's
+ * http-socket wants it, over TCP or a UNIX socket.
  *
  *   load ADDRESS REQUESTS THREADS [PATH [HEADER...]]
  *

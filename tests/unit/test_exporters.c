@@ -33,8 +33,8 @@ static const struct good good_urls[] = {
     {"otlp.json+file:///var/log/s.json", "otlp.json+file", "", "", "/var/log/s.json", 262144, OTEL},
     {"otlp.json+file:/var/s", "otlp.json+file", "", "", "/var/s", 262144, OTEL},
     {"otlp.json+file:///a%20b?c#d", "otlp.json+file", "", "", "/a%20b?c#d", 262144, OTEL},
-    {"otlp.json+stdout:", "otlp.json+stdout", "", "", "", 65536, OTEL},
-    {"otlp.json+stdout://", "otlp.json+stdout", "", "", "", 65536, OTEL},
+    {"otlp.json+stdout:", "otlp.json+stdout", "", "", "", 8192, OTEL},
+    {"otlp.json+stdout://", "otlp.json+stdout", "", "", "", 8192, OTEL},
 };
 
 static void reads_what_is_right(void **state) {

@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 
 #define EXPORTERS 2
@@ -345,6 +346,92 @@ static void every_step_of_an_append_can_be_the_last(void **state) {
     }
 }
 
+/* --- Killed after each instruction ---------------------------------------------------------------
+ */
+
+/* Runs `what` in a process of its own and kills that after so many instructions. Returns false when
+ * it had come to its end before. */
+static bool killed_after(unsigned instructions, void (*what)(void)) {
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+            _exit(1);
+        raise(SIGSTOP);
+        what();
+        _exit(0);
+    }
+    waitpid(pid, &status, 0);
+    for (unsigned i = 0; WIFSTOPPED(status) && i < instructions; i++) {
+        ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
+        waitpid(pid, &status, 0);
+    }
+    if (!WIFSTOPPED(status)) {
+        assert_int_equal(status, 0);
+        return false;
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    return true;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define STRIDE 101 /* of their instructions, which are many more */
+#else
+#define STRIDE 29
+#endif
+
+static void append_it(void) {
+    struct trc_slot *slot = trc_journal_slot(journal, 0, 0);
+    if (trc_slot_claim(slot))
+        trc_journal_append_mp(journal, 0, slot);
+}
+
+static void recover_it(void) {
+    trc_journal_recover(journal, 0, 9000);
+}
+
+/* Whoever was killed, the next worker finds the span once, and counts it once. */
+static void assert_recovers_one(void) {
+    uint64_t ids[4];
+    trc_journal_recover(journal, 0, 9000);
+    assert_int_equal(drain(0, 0, ids, 4), 1);
+    assert_int_equal(ids[0], 42);
+    assert_int_equal(accounts(0).sampled, 1);
+    assert_int_equal(accounts(0).lost, 0);
+    assert_balanced(-1);
+}
+
+static void each_instruction_of_an_append_can_be_the_last(void **state) {
+    bool killed = true;
+    unsigned first = (unsigned)getpid() % STRIDE; /* another set of instructions each time */
+    print_message("from %u by %u\n", first, STRIDE);
+    for (unsigned n = first; killed; n += STRIDE) {
+        open_slot(0, 0, 42, 100);
+        killed = killed_after(n, append_it);
+        assert_recovers_one();
+        teardown(state);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
+static void each_instruction_of_a_recovery_can_be_the_last(void **state) {
+    bool killed = true;
+    unsigned first = (unsigned)getpid() % STRIDE; /* another set of instructions each time */
+    print_message("from %u by %u\n", first, STRIDE);
+    for (unsigned n = first; killed; n += STRIDE) {
+        struct trc_slot *slot = open_slot(0, 0, 42, 100);
+        void *at;
+        trc_span_seal(&slot->span);
+        atomic_store(&slot->state, TRC_SLOT_ENDED);
+        atomic_store(&slot->pos, trc_journal_reserve_mp(journal, 0, slot->span.size, &at));
+        killed = killed_after(n, recover_it);
+        assert_recovers_one();
+        teardown(state);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
 /* Committed, read by everybody, and overwritten, all while the slot still said "on its way". */
 static void a_record_long_gone_is_not_repeated(void **state) {
     (void)state;
@@ -453,6 +540,8 @@ int main(void) {
         TEST(an_open_span_is_reported_as_killed),
         TEST(only_one_ends_a_span),
         TEST(every_step_of_an_append_can_be_the_last),
+        TEST(each_instruction_of_an_append_can_be_the_last),
+        TEST(each_instruction_of_a_recovery_can_be_the_last),
         TEST(a_record_long_gone_is_not_repeated),
         TEST(killed_at_any_moment),
         TEST(a_cursor_is_replaced_as_a_whole),

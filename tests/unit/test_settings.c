@@ -168,6 +168,16 @@ static void too_many_of_anything_is_an_error(void **state) {
     assert_int_equal(s.tag_count, 64);
 }
 
+static void tags_leave_room_for_spans(void **state) {
+    (void)state;
+    char tag[700] = "tracing-tag=k=";
+    memset(tag + 14, 'v', sizeof(tag) - 15);
+    assert_int_equal(MAKE(tag, "tracing-udp-packet=1024"), -EINVAL);
+    assert_non_null(strstr(error, "tracing-tag"));
+    assert_non_null(strstr(error, "half a message"));
+    assert_int_equal(MAKE(tag, "tracing-udp-packet=2048"), 0);
+}
+
 /* --- The environment ----------------------------------------------------------------------------
  */
 
@@ -329,6 +339,7 @@ int main(void) {
         TEST(options_say_what_they_say),
         TEST(a_wrong_option_names_itself_its_value_and_what_is_allowed),
         TEST(too_many_of_anything_is_an_error),
+        TEST(tags_leave_room_for_spans),
         TEST(the_environment_fills_what_no_option_says),
         TEST(an_option_beats_the_environment),
         TEST(tags_come_from_both_lists),
