@@ -18,8 +18,7 @@
 
 #define PACKET 0                /* as large as tracing-udp-packet says */
 #define LINE (256u * 1024u)     /* of a file: few writes, and a reader still holds one at a time */
-#define PIPED_LINE (8u * 1024u) /* standard output may be uWSGI's log-master, which reads so much  \
-                                 */
+#define PIPED_LINE (8u * 1024u) /* what uWSGI's log-master reads at once from standard output */
 
 /* clang-format off */
 const struct trc_exporter_kind trc_exporter_kinds[] = {
