@@ -95,7 +95,7 @@ struct trc_journal_config {
     unsigned workers;   /* 1... */
     unsigned cores;     /* of each worker, 1... */
     unsigned exporters; /* 0..TRC_EXPORTERS_MAX */
-    size_t ring_bytes;  /* wanted, for each worker; rounded up to whole pages */
+    size_t ring_bytes;  /* wanted, for each worker; rounded up to a power of two */
 };
 
 /* Makes the mapping, zeroed, with every slot idle and tracing on. Returns 0 and *out, owned by the

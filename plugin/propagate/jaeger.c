@@ -106,7 +106,7 @@ static int extract_context(const struct trc_carrier *carrier, struct trc_context
     s = trc_slice_trim(s);
     if (s.len <= TEXT_MAX && parse(s, out) == 0)
         return 0;
-    if (!memchr(s.p, '%', s.len))
+    if (s.len > 3 * TEXT_MAX || !memchr(s.p, '%', s.len))
         return -EINVAL;
 
     char text[TEXT_MAX];

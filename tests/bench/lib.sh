@@ -116,7 +116,7 @@ start_sink() {
 # --- The server -------------------------------------------------------------------------------------
 
 # start_uwsgi NAME COMMAND... -- OPTION...: one worker, no master, no request log, hello world on the
-# UNIX socket $WORK/NAME.sock, run under the command. Sets UWSGI_PID.
+# UNIX socket $WORK/NAME.sock, run under the command. Sets UWSGI_PID. Then await_uwsgi NAME.
 start_uwsgi() {
   local name=$1
   local -a under=()
@@ -136,10 +136,13 @@ start_uwsgi() {
   UWSGI_PID=$!
   STARTED+=("$UWSGI_PID")
   disown
-  if ! wait_for 60 grep -qs 'spawned uWSGI worker 1' "$WORK/$name.log"; then
-    tail -n 20 "$WORK/$name.log" >&2
-    die "uWSGI did not start"
-  fi
+}
+
+# await_uwsgi NAME: its worker is there.
+await_uwsgi() {
+  wait_for 60 grep -qs 'spawned uWSGI worker 1' "$WORK/$1.log" && return
+  tail -n 20 "$WORK/$1.log" >&2
+  die "uWSGI did not start"
 }
 
 # Options for the plugin; $SINK_PORT is where it sends to.

@@ -23,15 +23,29 @@ MANY=2500
 
 read -r -a LAYOUTS <<<"${LAYOUTS:-0 200 700}"
 
-# profile NAME REQUESTS OPTION...: leaves $WORK/NAME.REQUESTS.profile-01 and so on, one for each thread.
-profile() {
-  local requests=$2 name=$1.$2
-  shift 2
+# start NAME OPTION...: under callgrind, which leaves $WORK/NAME.profile-01 and so on, one for each thread.
+start() {
+  local name=$1
+  shift
   start_uwsgi "$name" valgrind --tool=callgrind --separate-threads=yes --compress-strings=no \
     --compress-pos=no --callgrind-out-file="$WORK/$name.profile" -- "$@"
-  load "$name" "$requests" 2
+}
+
+# profile NAME OPTION...: NAME.FEW.profile and NAME.MANY.profile, made side by side
+profile() {
+  local name=$1 few
+  shift
+  start "$name.$FEW" "$@"
+  few=$UWSGI_PID
+  start "$name.$MANY" "$@"
+  await_uwsgi "$name.$FEW"
+  load "$name.$FEW" "$FEW" 2
+  kill -INT "$few"
+  await_uwsgi "$name.$MANY"
+  load "$name.$MANY" "$MANY" 2
   stop "$UWSGI_PID" INT
-  case $name in sampled*) check_accounts "$name" "$requests" ;; esac
+  stop "$few" INT
+  case $name in sampled*) check_accounts "$name.$FEW" "$FEW" && check_accounts "$name.$MANY" "$MANY" ;; esac
 }
 
 # Everything was sampled and has left: a number for less would be a lie.
@@ -47,8 +61,7 @@ measure() {
   shift
   for layout in "${LAYOUTS[@]}"; do
     PADDING=$(printf "%${layout}s" '')
-    profile "$case.$layout" "$FEW" "$@"
-    profile "$case.$layout" "$MANY" "$@"
+    profile "$case.$layout" "$@"
     all+=("$("$PYTHON" "$BENCH/callgrind.py" total $((MANY - FEW)) "$WORK/$case.$layout".{$FEW,$MANY}.profile)")
   done
   report "$case" "${all[@]}"

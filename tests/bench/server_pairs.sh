@@ -91,8 +91,10 @@ start_sink taskset -c "$LOAD_CORE"
 read -r -a options <<<"$(plugin_options)"
 start_uwsgi without taskset -c "$SERVER_CORE" --
 pid[without]=$UWSGI_PID
+await_uwsgi without
 start_uwsgi with taskset -c "$SERVER_CORE" -- "${options[@]}"
 pid[with]=$UWSGI_PID
+await_uwsgi with
 
 rate=$(warm_up without)
 warm_up with >/dev/null
@@ -165,6 +167,7 @@ for name in without with; do
   more=()
   [ "$name" = without ] || more=("${options[@]}")
   start_uwsgi "$name-memory" -- --master --processes 1 "${more[@]}"
+  await_uwsgi "$name-memory"
   load "$name-memory" "$WARM" "$CONNECTIONS" taskset -c "$LOAD_CORE"
   sleep 1.5 # the default flush interval, and some
   worker=$(sed -n 's/^spawned uWSGI worker 1 (pid: \([0-9]*\),.*/\1/p' "$WORK/$name-memory.log")
