@@ -143,7 +143,7 @@ echo "$quiet of $PAIRS pairs were undisturbed (both servers had $QUIET % of thei
 if [ "$quiet" -lt "$QUIET_PAIRS_MIN" ]; then
   echo 'warning: too few, so these numbers are of all pairs; repeat when the machine is quiet'
 fi
-result pairs/quiet "$quiet"
+result pairs/quiet "$quiet undisturbed of $PAIRS"
 result pairs/plus_us "${plus%% *}"
 result pairs/plus_us_quartiles "${plus#* }"
 result pairs/without_us "${without_cpu%% *}"

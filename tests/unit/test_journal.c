@@ -375,8 +375,10 @@ static bool killed_after(unsigned instructions, void (*what)(void)) {
     return true;
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define STRIDE 101 /* of their instructions, which are many more */
+#if defined(__SANITIZE_THREAD__)
+#define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
+#elif defined(__SANITIZE_ADDRESS__)
+#define STRIDE 499
 #else
 #define STRIDE 29
 #endif
@@ -404,7 +406,9 @@ static void assert_recovers_one(void) {
 
 static void each_instruction_of_an_append_can_be_the_last(void **state) {
     bool killed = true;
-    unsigned first = (unsigned)getpid() % STRIDE; /* another set of instructions each time */
+    if (STRIDE == 0)
+        skip();
+    unsigned first = (unsigned)getpid() % (STRIDE + 1); /* another set of them each time */
     print_message("from %u by %u\n", first, STRIDE);
     for (unsigned n = first; killed; n += STRIDE) {
         open_slot(0, 0, 42, 100);
@@ -417,7 +421,9 @@ static void each_instruction_of_an_append_can_be_the_last(void **state) {
 
 static void each_instruction_of_a_recovery_can_be_the_last(void **state) {
     bool killed = true;
-    unsigned first = (unsigned)getpid() % STRIDE; /* another set of instructions each time */
+    if (STRIDE == 0)
+        skip();
+    unsigned first = (unsigned)getpid() % (STRIDE + 1); /* another set of them each time */
     print_message("from %u by %u\n", first, STRIDE);
     for (unsigned n = first; killed; n += STRIDE) {
         struct trc_slot *slot = open_slot(0, 0, 42, 100);
