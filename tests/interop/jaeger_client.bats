@@ -67,10 +67,9 @@ enable-threads = true'
   none_of_the_clients start_uwsgi </dev/null
 }
 
-@test "prefork with enable-threads: jaeger-client delivers no span, the plugin all" {
-  need VENV
-  none_of_the_clients start_uwsgi <<<'enable-threads = true'
-}
+# Not with enable-threads and without lazy-apps: uWSGI 2.0.21 then forks while the client's thread is
+# running, and one start in four hangs in a worker that waits for Python's lock, with our plugin or
+# without it (8 and 10 of 40 starts).
 
 @test "prefork, PyPI's uWSGI: jaeger-client delivers no span, the plugin all" {
   need VENV
