@@ -404,38 +404,41 @@ static void assert_recovers_one(void) {
     assert_balanced(-1);
 }
 
-static void each_instruction_of_an_append_can_be_the_last(void **state) {
+/* `prepare` leaves one span with the id 42 to be finished by `what`, of which each instruction is
+ * the last one once. */
+static void each_instruction_is_the_last(void **state, void (*prepare)(void), void (*what)(void)) {
     bool killed = true;
     if (STRIDE == 0)
         skip();
     unsigned first = (unsigned)getpid() % (STRIDE + 1); /* another set of them each time */
     print_message("from %u by %u\n", first, STRIDE);
     for (unsigned n = first; killed; n += STRIDE) {
-        open_slot(0, 0, 42, 100);
-        killed = killed_after(n, append_it);
+        prepare();
+        killed = killed_after(n, what);
         assert_recovers_one();
         teardown(state);
         assert_int_equal(setup(state), 0);
     }
 }
 
+static void prepare_open(void) {
+    open_slot(0, 0, 42, 100);
+}
+
+static void prepare_half_appended(void) {
+    struct trc_slot *slot = open_slot(0, 0, 42, 100);
+    void *at;
+    trc_span_seal(&slot->span);
+    atomic_store(&slot->state, TRC_SLOT_ENDED);
+    atomic_store(&slot->pos, trc_journal_reserve_mp(journal, 0, slot->span.size, &at));
+}
+
+static void each_instruction_of_an_append_can_be_the_last(void **state) {
+    each_instruction_is_the_last(state, prepare_open, append_it);
+}
+
 static void each_instruction_of_a_recovery_can_be_the_last(void **state) {
-    bool killed = true;
-    if (STRIDE == 0)
-        skip();
-    unsigned first = (unsigned)getpid() % (STRIDE + 1); /* another set of them each time */
-    print_message("from %u by %u\n", first, STRIDE);
-    for (unsigned n = first; killed; n += STRIDE) {
-        struct trc_slot *slot = open_slot(0, 0, 42, 100);
-        void *at;
-        trc_span_seal(&slot->span);
-        atomic_store(&slot->state, TRC_SLOT_ENDED);
-        atomic_store(&slot->pos, trc_journal_reserve_mp(journal, 0, slot->span.size, &at));
-        killed = killed_after(n, recover_it);
-        assert_recovers_one();
-        teardown(state);
-        assert_int_equal(setup(state), 0);
-    }
+    each_instruction_is_the_last(state, prepare_half_appended, recover_it);
 }
 
 /* Committed, read by everybody, and overwritten, all while the slot still said "on its way". */
