@@ -29,10 +29,13 @@ struct trc_attribute_key {
 extern const struct trc_attribute_key trc_attribute_keys[];
 extern const unsigned trc_attribute_key_count;
 
-#define TRC_ATTR_MAX 40 /* attributes one span can have */
+#define TRC_ATTR_MAX 48 /* attributes one span can have */
+
+#define TRC_ATTR_NAMED 255 /* in place of an index: a string under `name` */
 
 struct trc_attribute {
-    uint8_t key; /* index in trc_attribute_keys: tells name and type */
+    uint8_t key;           /* index in trc_attribute_keys, which tells name and type; or NAMED */
+    struct trc_slice name; /* NAMED: points into the span; else not set */
     union {
         struct trc_slice s; /* points into the span or at a constant */
         int64_t i;          /* also BOOL: 0 or 1 */
@@ -41,7 +44,8 @@ struct trc_attribute {
 };
 
 /* Lists the attributes of `span` under the names of `semconv` in out[TRC_ATTR_MAX]; returns how
- * many. Absent things are left out. Order is stable; constants come first. Thread: reporter. */
+ * many. Absent things are left out. Order is stable; constants come first, NAMED ones last. Thread:
+ * reporter. */
 unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
                         struct trc_attribute *out);
 

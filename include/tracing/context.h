@@ -13,20 +13,28 @@
 
 #define TRC_FLAG_SAMPLED 0x01u
 #define TRC_FLAG_DEBUG 0x02u /* only together with SAMPLED */
+/* The low 56 bits of the trace id are random (W3C Trace Context level 2, random-trace-id flag): as
+ * the caller said, or because we made the id. */
+#define TRC_FLAG_RANDOM 0x04u
+/* Of an incoming context only: the caller left the decision to us (B3: no sampled header, X-Ray:
+ * no Sampled field). */
+#define TRC_FLAG_DEFERRED 0x08u
 
 /* Ids are numbers here: the first 8 bytes of a 128-bit trace id, big-endian, are trace_hi. */
 struct trc_context {
     uint64_t trace_hi;  /* 0 for a 64-bit trace id */
-    uint64_t trace_lo;  /* trace_hi and trace_lo both 0: no trace */
-    uint64_t span_id;   /* incoming: the caller's span; outgoing: ours */
+    uint64_t trace_lo;  /* trace_hi and trace_lo both 0: no trace; incoming, a decision alone
+                           (B3: `0`), for the trace that begins here */
+    uint64_t span_id;   /* incoming: the caller's span, or 0 for a trace without one (X-Ray: Root
+                           alone); outgoing: ours */
     uint64_t parent_id; /* parent of span_id; 0 for a root */
     uint8_t flags;      /* TRC_FLAG_* */
 };
 
 #define TRC_BAGGAGE_ITEMS 64 /* items kept, as many as W3C baggage must carry */
-#define TRC_BAGGAGE_BYTES                                                                          \
-    2048 /* bytes of all keys and values together; more is cut and counted                         \
-          */
+/* Bytes of all keys and values together, as many as W3C baggage must carry; what is more is left
+ * out and counted. */
+#define TRC_BAGGAGE_BYTES 8192
 
 /* Baggage: decoded key/value pairs, flat so that it can live in shared memory. Items are laid out
  * in `bytes` one after the other, key then value. */

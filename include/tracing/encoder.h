@@ -12,10 +12,6 @@
 #include "tracing/slice.h"
 #include "tracing/span.h"
 
-struct trc_tag {
-    struct trc_slice key, value;
-};
-
 /* What every message says of the process, and the limits. Made in the worker, after the fork. All
  * pointers must live as long as the encoder. */
 struct trc_resource {

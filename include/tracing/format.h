@@ -27,23 +27,32 @@ struct trc_carrier {
     unsigned prefixed_count;
 };
 
-/* What extract found. */
+/* What extract found. Slices point into the request or are constants. */
 struct trc_extracted {
-    struct trc_context context;  /* valid when extract returned 0 */
-    struct trc_baggage *baggage; /* where to put baggage; owned by the caller, empty at first */
-    struct trc_slice debug_id;   /* asked to be traced under this id (jaeger-debug-id); else absent.
-                                    Points into the request. */
+    struct trc_context context; /* valid when extract returned 0 */
+    struct trc_slice debug_id; /* asked to be traced under this id (jaeger-debug-id); else absent */
+    struct trc_slice state;    /* tracestate that goes on with the context; else absent */
+    struct trc_tag original;   /* tag of the span for ids that were translated; else absent */
 };
 
-/* Variables to set in the request, filled by inject. */
-#define TRC_INJECTION_ITEMS 16
-#define TRC_INJECTION_BYTES 3072
+/* What inject is to tell. */
+struct trc_outgoing {
+    const struct trc_context *context; /* of our span: never DEFERRED */
+    const struct trc_baggage *baggage; /* all of it, wherever it came from */
+    const struct trc_format *from; /* whose context we continue; NULL: the trace begins here, and
+                                      nothing the caller said of it may be passed on */
+};
+
+/* Variables to set in the request, filled by inject. Room for baggage as large as it may be, as
+ * long as few of its bytes need percent-encoding. */
+#define TRC_INJECTION_ITEMS 80
+#define TRC_INJECTION_BYTES 10240
 
 struct trc_injection {
     struct {
         int header; /* index in the format's headers[], plus the format's base; -1: by name only */
         struct trc_slice name;  /* CGI name */
-        struct trc_slice value; /* in bytes[] */
+        struct trc_slice value; /* in bytes[]; absent: take the variable out */
     } item[TRC_INJECTION_ITEMS];
     unsigned count;
     bool overflow;      /* something did not fit and was left out whole */
@@ -56,15 +65,21 @@ struct trc_format {
     const char *const *headers; /* CGI names it reads or writes, NULL at the end */
     const char *prefix;         /* CGI prefix of further headers it reads, or NULL */
 
-    /* Reads the carrier. Returns 0 and out->context when there is a valid context, -ENOENT when
-     * there is none, -EINVAL when there is one that is malformed. Baggage and debug_id may be set
-     * in the first two cases. NULL: the format only injects. Thread: request. */
+    /* Reads the carrier. Returns 0 and *out when there is a valid context, -ENOENT when there is
+     * none (debug_id may be set then), -EINVAL with *out untouched when there is one that is
+     * malformed. Not asked when a format before it had a context. NULL: the format has no context.
+     * Thread: request. */
     int (*extract)(const struct trc_carrier *carrier, struct trc_extracted *out);
 
-    /* Adds the variables that tell `context` (our span is context->span_id) and what of `baggage`
-     * did not come in by this format's own headers, `carrier`. Thread: request. */
-    void (*inject)(const struct trc_context *context, const struct trc_baggage *baggage,
-                   const struct trc_carrier *carrier, int base, struct trc_injection *out);
+    /* Adds the baggage that the carrier has to *baggage. Asked whichever format's context it is
+     * that goes on, but not when extract found this one's malformed: its baggage belongs to
+     * nothing we know. NULL: the format has none. Thread: request. */
+    void (*baggage)(const struct trc_carrier *carrier, struct trc_baggage *baggage);
+
+    /* Adds the variables that tell what goes out. Of the baggage only what did not come in by this
+     * format's own headers, `carrier`, which are in the request already. Thread: request. */
+    void (*inject)(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
+                   struct trc_injection *out);
 };
 
 /* Begins an item of *out: write its value to the buffer it returns, then call trc_injection_end.
@@ -74,6 +89,10 @@ struct trc_buf *trc_injection_begin(struct trc_injection *out, int header, struc
 /* Completes the item; one that did not fit is taken back whole and sets out->overflow.
  * Thread: request. */
 void trc_injection_end(struct trc_injection *out);
+
+/* Adds an item that takes header `header` (index in the format's headers[] plus its base) out of
+ * the request if it is there. Thread: request. */
+void trc_injection_remove(struct trc_injection *out, int header, struct trc_slice name);
 
 /* Empties *out: touches its head only. Thread: request. */
 static inline void trc_injection_clear(struct trc_injection *out) {

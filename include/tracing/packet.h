@@ -48,10 +48,10 @@ void trc_packet_remove(struct trc_packet *packet, size_t name_len, struct trc_sl
 typedef bool (*trc_packet_beside)(void *arg, struct trc_packet *packet, struct trc_slice old,
                                   struct trc_slice name, struct trc_slice value);
 
-/* Sets each variable of *injection, over the value that *request (scanned from this packet with a
- * set of `names` names) has of it. A packet never gets more than `max_variables` variables by this.
- * Values in *request follow those that move. Returns how many variables could not be set.
- * Thread: request. */
+/* Sets each variable of *injection, or takes it out, over the value that *request (scanned from
+ * this packet with a set of `names` names) has of it. A packet never gets more than `max_variables`
+ * variables by this. Values in *request follow those that move. Returns how many variables could
+ * not be set. Thread: request. */
 unsigned trc_packet_inject(struct trc_packet *packet, struct trc_request *request, unsigned names,
                            unsigned max_variables, const struct trc_injection *injection,
                            trc_packet_beside beside, void *arg);

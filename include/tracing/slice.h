@@ -19,6 +19,11 @@ struct trc_slice {
     size_t len;
 };
 
+/* A name and what it stands for. */
+struct trc_tag {
+    struct trc_slice key, value;
+};
+
 /* A slice of a string literal. */
 #define TRC_SLICE(literal) ((struct trc_slice){(literal), sizeof(literal) - 1})
 

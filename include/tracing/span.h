@@ -17,12 +17,19 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_SPAN_ARENA 2304 /* bytes of all strings together: room for each at its longest */
+#define TRC_SPAN_ARENA 3840 /* bytes of all strings together: room for each at its longest */
 
 /* Longest each string may be, in bytes; what is longer is cut and counted as truncated. */
 #define TRC_SPAN_PATH_MAX 1024
 #define TRC_SPAN_TEXT_MAX 256
 #define TRC_SPAN_TOKEN_MAX 64
+#define TRC_SPAN_STATE_MAX                                                                         \
+    512 /* W3C Trace Context section 3.3.1.5: at least 512 are propagated                          \
+         */
+
+/* Attributes under names of the user's or the caller's, beside those that every span can have. */
+#define TRC_SPAN_NAMED_MAX 8
+#define TRC_SPAN_NAMED_BYTES 1024 /* of the arena, for all of them */
 
 enum trc_span_str {
     TRC_STR_NAME,   /* operation name */
@@ -36,6 +43,7 @@ enum trc_span_str {
     TRC_STR_USER_AGENT,
     TRC_STR_APP,      /* uWSGI mountpoint */
     TRC_STR_DEBUG_ID, /* value of jaeger-debug-id */
+    TRC_STR_STATE,    /* tracestate, whole or not at all */
     TRC_STR_COUNT
 };
 
@@ -65,6 +73,9 @@ struct trc_span {
     uint8_t outcome;    /* enum trc_outcome */
     uint64_t trace_hi, trace_lo, span_id;
     uint64_t parent_id; /* 0 for a root */
+    /* A link to what a caller claimed whose word we do not take (FOLLOWS_FROM in Jaeger's terms);
+     * link_span_id 0: none. */
+    uint64_t link_trace_hi, link_trace_lo, link_span_id;
     uint64_t start_unix_ns;
     uint64_t start_mono_ns; /* to measure the duration; means nothing after a reboot */
     uint64_t duration_ns;
@@ -79,8 +90,12 @@ struct trc_span {
     uint8_t remote_parent; /* 1: parent_id came from a header */
     uint8_t error;         /* 1: status >= 500, or outcome KILLED or ABANDONED */
     uint8_t truncated;     /* 1: a string was cut */
-    uint32_t reserved;
+    uint16_t named_bytes;  /* of the arena, for named[] */
+    uint8_t named_count;   /* of named[] */
+    uint8_t reserved;
     struct trc_str str[TRC_STR_COUNT];
+    struct trc_str named[TRC_SPAN_NAMED_MAX]; /* in the arena: a byte with the length of the name,
+                                                 the name, the value */
     char arena[TRC_SPAN_ARENA];
 };
 
@@ -113,6 +128,18 @@ static inline void trc_span_set(struct trc_span *span, enum trc_span_str which,
     if (len)
         memcpy(span->arena + span->arena_len, value.p, len);
     span->arena_len = (uint16_t)(span->arena_len + len);
+}
+
+/* Adds an attribute under a name of up to 255 bytes. One that has no room, or whose name is too
+ * long or empty, is left out whole and sets span->truncated. Thread: its owner. */
+void trc_span_add_named(struct trc_span *span, struct trc_slice name, struct trc_slice value);
+
+/* Number `i` < span->named_count of them; lives as long as the span. Thread: any. */
+static inline struct trc_tag trc_span_named(const struct trc_span *span, unsigned i) {
+    const char *p = span->arena + span->named[i].off;
+    size_t name_len = (unsigned char)*p;
+    return (struct trc_tag){{p + 1, name_len},
+                            {p + 1 + name_len, span->named[i].len - 1 - name_len}};
 }
 
 /* Sets span->size from what the arena holds: call before copying it. Thread: its owner. */

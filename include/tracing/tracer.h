@@ -11,6 +11,7 @@
 #include "tracing/journal.h"
 #include "tracing/request.h"
 #include "tracing/sampler.h"
+#include "tracing/trust.h"
 
 #define TRC_FORMATS_MAX 12
 
@@ -24,6 +25,9 @@ struct trc_tracer {
     struct trc_journal *journal;
     unsigned worker; /* 0...; set by the host after the fork */
     struct trc_sampler sampler;
+    struct trc_trust trust;               /* whose context is continued */
+    const struct trc_slice *baggage_tags; /* keys of baggage that become attributes; borrowed */
+    unsigned baggage_tag_count;
     struct trc_names names;  /* fields first, then headers of the formats */
     struct trc_slice prefix; /* of the one format that has one, else absent */
     struct trc_active_format extract[TRC_FORMATS_MAX];
@@ -32,7 +36,8 @@ struct trc_tracer {
     void (*wake)(void); /* called when the ring passes half, once; may be NULL */
 };
 
-/* Sets up names and formats of a zeroed *tracer; journal, sampler and wake are the caller's to set.
+/* Sets up names and formats of a zeroed *tracer; what is not names and formats is the caller's to
+ * set.
  * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC
  * if they are too many, or -EINVAL if two share a header. Thread: startup. */
 int trc_tracer_init(struct trc_tracer *tracer, const struct trc_format *const *extract,

@@ -116,6 +116,12 @@ static inline void add_double(struct list *l, enum key key, double d) {
     l->next++->d = d;
 }
 
+static inline void add_named(struct list *l, struct trc_tag tag) {
+    l->next->key = TRC_ATTR_NAMED;
+    l->next->name = tag.key;
+    l->next++->s = tag.value;
+}
+
 /* The port in `s`, 1 to 65535 in decimal digits, or 0 if it is not one. */
 static unsigned port_of(struct trc_slice s) {
     unsigned port = 0;
@@ -281,5 +287,7 @@ unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
         add_int(&l, UWSGI_REFUSED, 1);
     add_sampler(&l);
     add_span_string(&l, JAEGER_DEBUG_ID, TRC_STR_DEBUG_ID);
+    for (unsigned i = 0; i < span->named_count; i++)
+        add_named(&l, trc_span_named(span, i));
     return (unsigned)(l.next - out);
 }

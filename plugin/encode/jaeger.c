@@ -16,6 +16,7 @@
 #include "resource.h"
 #include "thrift_put.h"
 #include "tracing/clock.h"
+#include "tracing/context.h"
 #include "tracing/hex.h"
 #include "tracing/version.h"
 #include <errno.h>
@@ -111,7 +112,7 @@ TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
     at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 5, 1, compact);
     at = trc_thrift_put_string(at, name, plain, compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_I32, 7, 2, compact);
-    at = trc_thrift_put_i32(at, span->flags, compact);
+    at = trc_thrift_put_i32(at, span->flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG), compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 8, 1, compact);
     at = trc_thrift_put_i64(at, start_us, compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 9, 1, compact);

@@ -26,6 +26,7 @@
 /* Span.flags of trace.proto; bits 0-7 are the W3C trace flags. */
 #define FLAG_HAS_IS_REMOTE 0x100u
 #define FLAG_IS_REMOTE 0x200u
+#define W3C_FLAG_RANDOM 0x02u /* Trace Context level 2 */
 
 #define TAIL "]}]}]}\n"
 
@@ -224,7 +225,8 @@ static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *sp
     const unsigned count = trc_attributes(span, e->semconv, list);
     const bool plain = trc_plain(span->arena, span->arena_len, true);
     const uint32_t flags = FLAG_HAS_IS_REMOTE | (span->remote_parent ? FLAG_IS_REMOTE : 0) |
-                           (span->flags & TRC_FLAG_SAMPLED);
+                           (span->flags & TRC_FLAG_SAMPLED) |
+                           (span->flags & TRC_FLAG_RANDOM ? W3C_FLAG_RANDOM : 0);
     struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
 
     if (!name.p)

@@ -130,6 +130,27 @@ static void shift_values(struct trc_request *request, unsigned names, const char
             request->value[i].p += by;
 }
 
+/* Takes the variable out, if it is there; what stands behind it, the tail too, moves up. One that
+ * is there several times is emptied: the last, which applications see, would uncover another. */
+static void take_out(struct trc_packet *k, struct trc_request *request, unsigned names, int header,
+                     struct trc_slice name) {
+    struct trc_slice old = request->value[header];
+    ptrdiff_t shift;
+    if (!old.p)
+        return;
+    if (request->repeated & UINT64_C(1) << header) {
+        trc_packet_set(k, old, name, TRC_SLICE(""), &shift);
+    } else {
+        size_t before = k->len;
+        trc_packet_remove(k, name.len, old);
+        memmove(k->p + k->len, k->p + before, k->tail_len);
+        shift = -(ptrdiff_t)(before - k->len);
+        request->value[header].p = NULL;
+        request->variable_count--;
+    }
+    shift_values(request, names, old.p, shift);
+}
+
 unsigned trc_packet_inject(struct trc_packet *k, struct trc_request *request, unsigned names,
                            unsigned max_variables, const struct trc_injection *injection,
                            trc_packet_beside beside, void *arg) {
@@ -139,6 +160,10 @@ unsigned trc_packet_inject(struct trc_packet *k, struct trc_request *request, un
                          value = injection->item[i].value;
         ptrdiff_t shift = 0;
         int header = injection->item[i].header;
+        if (!value.p) {
+            take_out(k, request, names, header, name);
+            continue;
+        }
         if (header >= 0)
             old = request->value[header];
         if (!old.p && request->variable_count >= max_variables) {

@@ -33,5 +33,30 @@ bool trc_span_check(const struct trc_span *span, size_t len) {
         memcpy(&both, &span->str[i], sizeof(both));
         beyond |= span->arena_len - ((both & 0xffff) + (both >> 16));
     }
-    return beyond <= UINT16_MAX; /* no difference went below zero */
+    if (beyond > UINT16_MAX || span->named_count > TRC_SPAN_NAMED_MAX) /* one went below zero */
+        return false;
+    for (unsigned i = 0; i < span->named_count; i++) {
+        struct trc_str s = span->named[i];
+        if (s.off + s.len > span->arena_len || s.len < 1u + (unsigned char)span->arena[s.off])
+            return false;
+    }
+    return true;
+}
+
+void trc_span_add_named(struct trc_span *span, struct trc_slice name, struct trc_slice value) {
+    const size_t len = 1 + name.len + value.len;
+    if (span->named_count == TRC_SPAN_NAMED_MAX || name.len == 0 || name.len > UINT8_MAX ||
+        value.len > TRC_SPAN_NAMED_BYTES || span->named_bytes + len > TRC_SPAN_NAMED_BYTES ||
+        span->arena_len + len > TRC_SPAN_ARENA) {
+        span->truncated = 1;
+        return;
+    }
+    char *at = span->arena + span->arena_len;
+    span->named[span->named_count++] = (struct trc_str){span->arena_len, (uint16_t)len};
+    *at++ = (char)(unsigned char)name.len;
+    memcpy(at, name.p, name.len);
+    if (value.len)
+        memcpy(at + name.len, value.p, value.len);
+    span->named_bytes = (uint16_t)(span->named_bytes + len);
+    span->arena_len = (uint16_t)(span->arena_len + len);
 }

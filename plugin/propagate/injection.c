@@ -18,6 +18,16 @@ struct trc_buf *trc_injection_begin(struct trc_injection *out, int header, struc
     return &out->buf;
 }
 
+void trc_injection_remove(struct trc_injection *out, int header, struct trc_slice name) {
+    if (out->count == TRC_INJECTION_ITEMS) {
+        out->overflow = true;
+        return;
+    }
+    out->item[out->count].header = header;
+    out->item[out->count].name = name;
+    out->item[out->count++].value = (struct trc_slice){NULL, 0};
+}
+
 void trc_injection_end(struct trc_injection *out) {
     if (out->buf.overflow) {
         out->overflow = true;

@@ -168,15 +168,15 @@ static void add_jaeger_baggage(struct trc_slice header, struct trc_baggage *bagg
     }
 }
 
+static void extract_baggage(const struct trc_carrier *carrier, struct trc_baggage *baggage) {
+    for (unsigned i = 0; i < carrier->prefixed_count; i++)
+        add_uberctx(&carrier->prefixed[i], baggage);
+    if (carrier->value[BAGGAGE].p)
+        add_jaeger_baggage(carrier->value[BAGGAGE], baggage);
+}
+
 static int extract(const struct trc_carrier *carrier, struct trc_extracted *out) {
     int rc = extract_context(carrier, &out->context);
-    /* Baggage of a trace that could not be read belongs to nothing we know. */
-    if (rc == -EINVAL)
-        return rc;
-    for (unsigned i = 0; i < carrier->prefixed_count; i++)
-        add_uberctx(&carrier->prefixed[i], out->baggage);
-    if (carrier->value[BAGGAGE].p)
-        add_jaeger_baggage(carrier->value[BAGGAGE], out->baggage);
     if (rc == -ENOENT) {
         struct trc_slice id = carrier->value[DEBUG_ID];
         if (id.p)
@@ -231,8 +231,9 @@ static void inject_baggage(const struct trc_baggage *baggage, const struct trc_c
     }
 }
 
-static void inject(const struct trc_context *context, const struct trc_baggage *baggage,
-                   const struct trc_carrier *carrier, int base, struct trc_injection *out) {
+static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
+                   struct trc_injection *out) {
+    const struct trc_context *context = what->context;
     struct trc_buf *b =
         trc_injection_begin(out, base + UBER_TRACE_ID, TRC_SLICE("HTTP_UBER_TRACE_ID"));
     trc_hex_put_trace_id(b, context->trace_hi, context->trace_lo);
@@ -243,8 +244,8 @@ static void inject(const struct trc_context *context, const struct trc_baggage *
     trc_buf_put_byte(b, ':');
     trc_buf_put_byte(b, (uint8_t)('0' + (context->flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG))));
     trc_injection_end(out);
-    if (__builtin_expect(baggage->count > 0, 0))
-        inject_baggage(baggage, carrier, out);
+    if (__builtin_expect(what->baggage->count > 0, 0))
+        inject_baggage(what->baggage, carrier, out);
 }
 
 const struct trc_format trc_format_jaeger = {
@@ -252,5 +253,6 @@ const struct trc_format trc_format_jaeger = {
     .headers = headers,
     .prefix = PREFIX,
     .extract = extract,
+    .baggage = extract_baggage,
     .inject = inject,
 };

@@ -10,9 +10,9 @@
 static const char *const headers[] = {"TRACING_TRACE_ID", "TRACING_SPAN_ID", "TRACING_SAMPLED",
                                       NULL};
 
-static void inject(const struct trc_context *context, const struct trc_baggage *baggage,
-                   const struct trc_carrier *carrier, int base, struct trc_injection *out) {
-    (void)baggage;
+static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
+                   struct trc_injection *out) {
+    const struct trc_context *context = what->context;
     (void)carrier;
     struct trc_buf *b = trc_injection_begin(out, base, TRC_SLICE("TRACING_TRACE_ID"));
     trc_hex_put_trace_id(b, context->trace_hi, context->trace_lo);

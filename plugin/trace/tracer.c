@@ -86,45 +86,71 @@ static struct trc_carrier carrier_of(const struct trc_active_format *active,
     };
 }
 
-/* The first format with a valid context wins. Returns whether there was one. */
-static bool extract(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
-                    struct trc_extracted *out) {
+/* What the caller says. */
+struct claim {
+    struct trc_extracted ex;
+    const struct trc_format *from; /* whose ex.context is valid; NULL: none */
+    bool distrusted;               /* it says something, and is not to be believed */
+};
+
+/* The first format with a valid context wins; baggage is read from all. */
+static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
+                    struct claim *claim) {
     for (unsigned i = 0; i < t->extract_count; i++) {
-        const struct trc_active_format *active = &t->extract[i];
-        if (!active->format->extract)
-            continue;
-        struct trc_carrier carrier = carrier_of(active, request);
-        int rc = active->format->extract(&carrier, out);
+        const struct trc_format *format = t->extract[i].format;
+        struct trc_carrier carrier = carrier_of(&t->extract[i], request);
+        int rc = -ENOENT;
+        if (format->extract && !claim->from)
+            rc = format->extract(&carrier, &claim->ex);
         if (rc == 0)
-            return true;
+            claim->from = format;
         if (rc == -EINVAL)
             count(&slot->counters.context_errors);
+        else if (format->baggage)
+            format->baggage(&carrier, &slot->baggage);
     }
-    return false;
+}
+
+/* A caller who is not trusted begins nothing but a link. */
+static void distrust(struct trc_slot *slot, struct claim *claim) {
+    claim->distrusted = claim->from != NULL;
+    claim->from = NULL;
+    claim->ex.debug_id = claim->ex.state = (struct trc_slice){NULL, 0};
+    claim->ex.original = (struct trc_tag){{NULL, 0}, {NULL, 0}};
+    trc_baggage_clear(&slot->baggage);
+}
+
+static enum trc_sampler_type sample(struct trc_tracer *t, struct trc_context *c) {
+    uint64_t now = t->sampler.type == TRC_SAMPLER_RATELIMITING ? trc_clock_mono_ns() : 0;
+    if (trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now))
+        c->flags |= TRC_FLAG_SAMPLED;
+    return t->sampler.type;
 }
 
 /* Makes slot->context that of our own span. Returns the sampler that decided, NONE for a caller. */
-static enum trc_sampler_type decide(struct trc_tracer *t, struct trc_slot *slot, bool has_parent,
-                                    const struct trc_extracted *ex) {
+static enum trc_sampler_type decide(struct trc_tracer *t, struct trc_slot *slot,
+                                    const struct claim *claim) {
     struct trc_context *c = &slot->context;
-    if (has_parent) {
-        *c = ex->context;
-        c->parent_id = c->span_id;
-        c->span_id = trc_random_id(&slot->random);
-        return TRC_SAMPLER_NONE;
+    bool deferred = !claim->from, joined = false;
+    *c = (struct trc_context){0};
+    if (claim->from) {
+        *c = claim->ex.context;
+        deferred = c->flags & TRC_FLAG_DEFERRED;
+        joined = (c->trace_hi | c->trace_lo) != 0; /* else it was a decision alone */
+        c->flags &= (uint8_t)~TRC_FLAG_DEFERRED;
     }
-    c->trace_hi = trc_random_id(&slot->random);
-    c->trace_lo = trc_random_id(&slot->random);
+    c->parent_id = c->span_id;
+    if (!joined) {
+        c->trace_hi = trc_random_id(&slot->random);
+        c->trace_lo = trc_random_id(&slot->random);
+        c->flags |= TRC_FLAG_RANDOM;
+    }
     c->span_id = trc_random_id(&slot->random);
-    c->parent_id = 0;
-    if (ex->debug_id.p) {
-        c->flags = TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG;
+    if (claim->ex.debug_id.p && !claim->from) {
+        c->flags |= TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG;
         return TRC_SAMPLER_NONE;
     }
-    uint64_t now = t->sampler.type == TRC_SAMPLER_RATELIMITING ? trc_clock_mono_ns() : 0;
-    bool yes = trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
-    c->flags = yes ? TRC_FLAG_SAMPLED : 0;
-    return t->sampler.type;
+    return deferred ? sample(t, c) : TRC_SAMPLER_NONE;
 }
 
 static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
@@ -221,12 +247,39 @@ static void record_request(struct trc_span *span, const struct trc_request *r) {
     span->peer_port = parse_port(r->value[TRC_FIELD_PEER_PORT]);
 }
 
+/* What the span says because of the caller's context. */
+static void record_claim(struct trc_tracer *t, struct trc_slot *slot, const struct claim *claim) {
+    struct trc_span *span = &slot->span;
+    const struct trc_context *c = &claim->ex.context;
+    if (claim->distrusted && c->span_id && (c->trace_hi | c->trace_lo)) {
+        span->link_trace_hi = c->trace_hi;
+        span->link_trace_lo = c->trace_lo;
+        span->link_span_id = c->span_id;
+    }
+    if (claim->ex.debug_id.p && !claim->from)
+        trc_span_set(span, TRC_STR_DEBUG_ID, claim->ex.debug_id, TRC_SPAN_TEXT_MAX);
+    if (claim->ex.state.len > TRC_SPAN_STATE_MAX)
+        span->truncated = 1; /* a part of it would be another state */
+    else if (claim->ex.state.p)
+        trc_span_set(span, TRC_STR_STATE, claim->ex.state, TRC_SPAN_STATE_MAX);
+    if (claim->ex.original.key.p)
+        trc_span_add_named(span, claim->ex.original.key, claim->ex.original.value);
+    for (unsigned i = 0; slot->baggage.count && i < t->baggage_tag_count; i++) {
+        struct trc_slice value = trc_baggage_get(&slot->baggage, t->baggage_tags[i]);
+        if (value.p)
+            trc_span_add_named(span, t->baggage_tags[i], value);
+    }
+    if (slot->baggage.truncated)
+        span->truncated = 1;
+}
+
 static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
-                   struct trc_injection *out) {
+                   const struct trc_format *from, struct trc_injection *out) {
+    const struct trc_outgoing what = {&slot->context, &slot->baggage, from};
     for (unsigned i = 0; i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
         struct trc_carrier carrier = carrier_of(active, request);
-        active->format->inject(&slot->context, &slot->baggage, &carrier, active->base, out);
+        active->format->inject(&what, &carrier, active->base, out);
     }
 }
 
@@ -241,30 +294,26 @@ static void close_stale(struct trc_tracer *t, struct trc_slot *slot, unsigned co
 void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_request *request,
                       struct trc_injection *injection) {
     struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
-    struct trc_extracted ex;
+    struct claim claim = {0};
     close_stale(t, slot, core);
     count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
-    ex.baggage = &slot->baggage;
-    ex.debug_id = (struct trc_slice){NULL, 0};
-
-    bool has_parent = extract(t, slot, request, &ex);
-    enum trc_sampler_type sampler = decide(t, slot, has_parent, &ex);
+    extract(t, slot, request, &claim);
+    if (__builtin_expect(!trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]), 0))
+        distrust(slot, &claim);
+    enum trc_sampler_type sampler = decide(t, slot, &claim);
     slot->has_context = 1;
     if (slot->context.flags & TRC_FLAG_SAMPLED) {
         record_context(t, slot, core, sampler);
         record_start(&slot->span, request->start_unix_ns);
         record_request(&slot->span, request);
-        if (ex.debug_id.p && !has_parent)
-            trc_span_set(&slot->span, TRC_STR_DEBUG_ID, ex.debug_id, TRC_SPAN_TEXT_MAX);
-        if (slot->baggage.truncated)
-            slot->span.truncated = 1;
+        record_claim(t, slot, &claim);
         trc_slot_open(slot);
     } else {
         count(&slot->counters.unsampled);
     }
     trc_injection_clear(injection);
-    inject(t, slot, request, injection);
+    inject(t, slot, request, claim.from, injection);
 }
 
 void trc_tracer_not_injected(struct trc_tracer *t, unsigned core) {
@@ -298,11 +347,11 @@ void trc_tracer_end(struct trc_tracer *t, unsigned core, const struct trc_result
 void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice method,
                        struct trc_slice target, uint64_t start_unix_ns) {
     struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
-    static const struct trc_extracted nobody;
+    static const struct claim nothing;
     close_stale(t, slot, core);
     count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
-    enum trc_sampler_type sampler = decide(t, slot, false, &nobody);
+    enum trc_sampler_type sampler = decide(t, slot, &nothing);
     if (!(slot->context.flags & TRC_FLAG_SAMPLED)) {
         count(&slot->counters.unsampled);
         return;

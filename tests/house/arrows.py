@@ -18,7 +18,7 @@ HEADERS = {
     'propagate': 'format',
     'encode': 'attributes encoder',
     'send': 'sender',
-    'trace': 'journal request sampler tracer',
+    'trace': 'journal request sampler tracer trust',
     'report': 'exporter reporter',
     'host': 'packet settings',
 }

@@ -39,9 +39,11 @@ static int extract(const struct sent *s) {
     struct trc_carrier c = carrier_of(s);
     trc_baggage_clear(&baggage);
     memset(&ex, 0xee, sizeof(ex));
-    ex.baggage = &baggage;
     ex.debug_id = (struct trc_slice){NULL, 0};
-    return trc_formats[0]->extract(&c, &ex);
+    int rc = trc_formats[0]->extract(&c, &ex);
+    if (rc != -EINVAL)
+        trc_formats[0]->baggage(&c, &baggage);
+    return rc;
 }
 
 static const struct {
@@ -148,7 +150,6 @@ static void a_repeated_header_is_malformed(void **state) {
     (void)state;
     struct trc_carrier c = carrier_of(&(struct sent){.uber = "1:2:3:1"});
     c.repeated = 1;
-    ex.baggage = &baggage;
     assert_int_equal(trc_formats[0]->extract(&c, &ex), -EINVAL);
 }
 
@@ -204,10 +205,10 @@ static void reads_baggage(void **state) {
 
 static void baggage_is_bounded(void **state) {
     (void)state;
-    static char big[3000], many[3000];
+    static char big[TRC_BAGGAGE_BYTES + 10], many[3000];
     memset(big, 'x', sizeof(big) - 1);
     struct sent s = {.uber = "1:2:3:1", .prefixed = {"A=1", NULL, NULL}};
-    char item[3100];
+    char item[sizeof(big) + 10];
     snprintf(item, sizeof(item), "BIG=%s", big);
     s.prefixed[1] = item;
     s.prefixed[2] = "B=2";
@@ -228,7 +229,7 @@ static void baggage_is_bounded(void **state) {
 /* --- Out -------------------------------------------------------------------------------------- */
 
 static const char *injected(const char *name) {
-    static char text[4000];
+    static char text[TRC_INJECTION_BYTES];
     for (unsigned i = 0; i < injection.count; i++)
         if (trc_slice_equal(injection.item[i].name, trc_slice_of(name))) {
             snprintf(text, sizeof(text), "%.*s", (int)injection.item[i].value.len,
@@ -241,7 +242,7 @@ static const char *injected(const char *name) {
 static void inject(const struct trc_context *context, const struct sent *s) {
     struct trc_carrier c = carrier_of(s);
     trc_injection_clear(&injection);
-    trc_formats[0]->inject(context, &baggage, &c, 5, &injection);
+    trc_formats[0]->inject(&(struct trc_outgoing){context, &baggage, NULL}, &c, 5, &injection);
 }
 
 static void writes_the_full_width(void **state) {
@@ -299,12 +300,19 @@ static void injection_is_bounded(void **state) {
     for (int i = 0; i < 60; i++)
         at += (size_t)snprintf(many + at, sizeof(many) - at, "%sk%d=v", i ? "," : "", i);
     assert_int_equal(extract(&(struct sent){.items = many}), -ENOENT);
-    inject(&(struct trc_context){0, 1, 2, 0, 1}, &(struct sent){.items = many});
+    struct trc_carrier none = {.value = (struct trc_slice[3]){{NULL, 0}}};
+    trc_injection_clear(&injection);
+    injection.count = TRC_INJECTION_ITEMS - 16;
+    const struct trc_outgoing what = {&(struct trc_context){0, 1, 2, 0, 1}, &baggage, NULL};
+    memset(injection.item, 0, sizeof(injection.item));
+    trc_formats[0]->inject(&what, &none, 5, &injection);
     assert_int_equal(injection.count, TRC_INJECTION_ITEMS);
     assert_true(injection.overflow);
     assert_string_equal(injected("HTTP_UBERCTX_K0"), "v");
+    trc_injection_remove(&injection, 5, TRC_SLICE("HTTP_UBER_TRACE_ID"));
+    assert_int_equal(injection.count, TRC_INJECTION_ITEMS);
 
-    char big[2040];
+    static char big[TRC_INJECTION_BYTES / 3];
     memset(big, 0x01, sizeof(big));
     trc_baggage_clear(&baggage);
     trc_baggage_add(&baggage, TRC_SLICE("big"), (struct trc_slice){big, sizeof(big)});
@@ -319,7 +327,8 @@ static void variables_say_the_ids(void **state) {
     (void)state;
     struct trc_carrier none = {0};
     trc_injection_clear(&injection);
-    trc_format_variables.inject(&(struct trc_context){0xa, 0xb, 0xc, 0xd, 1}, &baggage, &none, 9,
+    const struct trc_context context = {0xa, 0xb, 0xc, 0xd, 1};
+    trc_format_variables.inject(&(struct trc_outgoing){&context, &baggage, NULL}, &none, 9,
                                 &injection);
     assert_string_equal(injected("TRACING_TRACE_ID"), "000000000000000a000000000000000b");
     assert_string_equal(injected("TRACING_SPAN_ID"), "000000000000000c");

@@ -288,7 +288,7 @@ static void a_debug_id_forces_the_trace(void **state) {
     BEGIN(0, "HTTP_JAEGER_DEBUG_ID=look");
     end(0, 200);
     const struct trc_span *s = only_span();
-    assert_int_equal(s->flags, TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG);
+    assert_int_equal(s->flags, TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG | TRC_FLAG_RANDOM);
     assert_str(s, TRC_STR_DEBUG_ID, "look");
     assert_int_equal(s->sampler_type, TRC_SAMPLER_NONE);
     assert_int_equal(injected()[strlen(injected()) - 1], '3');

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Trust: networks of peers. All addresses are compared as IPv6 ones, so that a peer of a dual-stack
+ * socket (::ffff:10.0.0.1) is the same as 10.0.0.1.
+ */
+#include "tracing/trust.h"
+#include <arpa/inet.h>
+#include <errno.h>
+
+/* Returns 0 and all of *out, with how many bits stand before an IPv4 address in *offset. */
+static int parse_address(struct trc_slice text, uint8_t out[16], unsigned *offset) {
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    char s[INET6_ADDRSTRLEN];
+    if (text.len == 0 || text.len >= sizeof(s))
+        return -EINVAL;
+    memcpy(s, text.p, text.len);
+    s[text.len] = '\0';
+    *offset = 0;
+    if (inet_pton(AF_INET6, s, out) == 1)
+        return 0;
+    if (inet_pton(AF_INET, s, out + 12) != 1)
+        return -EINVAL;
+    memcpy(out, mapped, sizeof(mapped));
+    *offset = 96;
+    return 0;
+}
+
+/* Digits after the slash, at most `max`. */
+static int parse_bits(struct trc_slice text, unsigned max, unsigned *out) {
+    unsigned bits = 0;
+    if (text.len == 0 || text.len > 3)
+        return -EINVAL;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.p[i] < '0' || text.p[i] > '9')
+            return -EINVAL;
+        bits = bits * 10 + (unsigned)(text.p[i] - '0');
+    }
+    if (bits > max)
+        return -EINVAL;
+    *out = bits;
+    return 0;
+}
+
+static int add_network(struct trc_slice text, struct trc_trust *out) {
+    const char *slash = text.len ? memchr(text.p, '/', text.len) : NULL;
+    struct trc_slice address = {text.p, slash ? (size_t)(slash - text.p) : text.len};
+    unsigned offset, bits = 0;
+    if (out->count == TRC_TRUST_NETWORKS_MAX ||
+        parse_address(address, out->network[out->count].address, &offset))
+        return -EINVAL;
+    if (!slash)
+        bits = 128 - offset;
+    else if (parse_bits((struct trc_slice){slash + 1, text.len - address.len - 1}, 128 - offset,
+                        &bits))
+        return -EINVAL;
+    out->network[out->count++].bits = (uint8_t)(offset + bits);
+    return 0;
+}
+
+int trc_trust_parse(struct trc_slice text, struct trc_trust *out) {
+    struct trc_trust t = {.restricted = true};
+    struct trc_slice rest = text;
+    if (trc_slice_equal(text, TRC_SLICE("all")))
+        t.restricted = false;
+    else if (!trc_slice_equal(text, TRC_SLICE("none")))
+        while (rest.p) {
+            const char *comma = rest.len ? memchr(rest.p, ',', rest.len) : NULL;
+            size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
+            struct trc_slice item = trc_slice_trim((struct trc_slice){rest.p, len});
+            rest =
+                comma ? (struct trc_slice){comma + 1, rest.len - len - 1} : (struct trc_slice){0};
+            if (trc_slice_equal(item, TRC_SLICE("unix")))
+                t.unix_peers = true;
+            else if (add_network(item, &t))
+                return -EINVAL;
+        }
+    *out = t;
+    return 0;
+}
+
+static bool is_in(const uint8_t address[16], const uint8_t network[16], unsigned bits) {
+    unsigned whole = bits / 8, rest = bits % 8;
+    if (memcmp(address, network, whole) != 0)
+        return false;
+    return rest == 0 || (address[whole] ^ network[whole]) >> (8 - rest) == 0;
+}
+
+bool trc_trust_listed(const struct trc_trust *trust, struct trc_slice text) {
+    uint8_t address[16];
+    unsigned offset;
+    if (text.len == 0)
+        return trust->unix_peers;
+    if (parse_address(text, address, &offset))
+        return false;
+    for (unsigned i = 0; i < trust->count; i++)
+        if (is_in(address, trust->network[i].address, trust->network[i].bits))
+            return true;
+    return false;
+}
