@@ -21,11 +21,13 @@ static void must(bool truth) {
 }
 
 static void start(void) {
-    static const struct trc_format *inject[3];
+    static const struct trc_format *inject[TRC_FORMATS_MAX + 1];
     static const struct trc_resource resource = {.service = {"fuzz", 4}};
     static const struct trc_encoder_config config = {&resource, TRC_SEMCONV_HTTP_DUP, 65000};
-    inject[0] = trc_formats[0];
-    inject[1] = &trc_format_variables;
+    unsigned count = 0;
+    for (; trc_formats[count]; count++)
+        inject[count] = trc_formats[count];
+    inject[count] = &trc_format_variables;
     must(trc_journal_new(&tracer.journal, &(struct trc_journal_config){1, 1, 0, 1}) == 0);
     must(trc_tracer_init(&tracer, trc_formats, inject) == 0);
     must(trc_sampler_parse(TRC_SLICE("const:1"), &tracer.sampler) == 0);

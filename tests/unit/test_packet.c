@@ -300,6 +300,44 @@ static void a_tail_in_the_way_is_asked_to_move(void **state) {
     assert_int_equal(request.variable_count, 2);
 }
 
+static void takes_variables_out(void **state) {
+    const struct trc_names *names = *state;
+    var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+    var("OTHER", "x");
+    var("REQUEST_METHOD", "GET");
+    struct trc_packet k = packet_of(1000, "tail");
+    scan_packet(names, &k);
+    trc_injection_clear(&injection);
+    trc_injection_remove(&injection, 1, TRC_SLICE("HTTP_UBER_TRACE_ID"));
+    trc_injection_remove(&injection, 2, TRC_SLICE("HTTP_HOST")); /* not there */
+    inject_item(0, "REQUEST_METHOD", "OPTIONS");
+    assert_int_equal(trc_packet_inject(&k, &request, names->count, 9, &injection, NULL, NULL), 0);
+    assert_int_equal(request.variable_count, 2);
+    scan_packet(names, &k);
+    assert_int_equal(request.variable_count, 2);
+    assert_value(0, "OPTIONS");
+    assert_value(1, NULL);
+    assert_memory_equal(k.p + k.len, "tail", 4);
+}
+
+static void what_is_there_twice_is_emptied(void **state) {
+    const struct trc_names *names = *state;
+    var("HTTP_HOST", "one");
+    var("HTTP_HOST", "two");
+    var("REQUEST_METHOD", "GET");
+    struct trc_packet k = packet_of(1000, "tail");
+    scan_packet(names, &k);
+    trc_injection_clear(&injection);
+    trc_injection_remove(&injection, 2, TRC_SLICE("HTTP_HOST"));
+    inject_item(0, "REQUEST_METHOD", "PUT");
+    assert_int_equal(trc_packet_inject(&k, &request, names->count, 9, &injection, NULL, NULL), 0);
+    scan_packet(names, &k);
+    assert_int_equal(request.variable_count, 3);
+    assert_value(2, ""); /* and not "one", which is the last that applications would see */
+    assert_value(0, "PUT");
+    assert_memory_equal(k.p + k.len, "tail", 4);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -315,6 +353,8 @@ int main(void) {
         TEST(removes_a_variable),
         TEST(values_follow_those_that_move),
         TEST(never_more_variables_than_allowed),
+        TEST(takes_variables_out),
+        TEST(what_is_there_twice_is_emptied),
         TEST(a_tail_in_the_way_is_asked_to_move),
     };
     return cmocka_run_group_tests_name("packet", tests, NULL, NULL);
