@@ -53,11 +53,12 @@ FLAGS_plain := -O1
 FLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_tsan  := -O1 -fsanitize=thread
 FLAGS_bench := -O2 -fPIC -fvisibility=hidden
-THRIFT_CFLAGS = $(shell pkg-config --cflags thrift_c_glib)
-THRIFT_LIBS   = $(shell pkg-config --libs thrift_c_glib)
+LIBS          = thrift_c_glib libcurl jansson zlib
+LIBS_CFLAGS   = $(shell pkg-config --cflags $(LIBS))
+LIBS_LDLIBS   = $(shell pkg-config --libs $(LIBS))
 TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE -g $(FLAGS_$(VARIANT)) -Wall -Wextra -Werror -MMD -MP \
-              -Iinclude $(THRIFT_CFLAGS)
-TEST_LIBS   = $(THRIFT_LIBS) -lpthread -lm
+              -Iinclude $(LIBS_CFLAGS)
+TEST_LIBS   = $(LIBS_LDLIBS) -lpthread -lm
 LIB_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)))
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 GEN       := $(OUT)/gen
@@ -82,13 +83,13 @@ $(GEN)/made: tests/unit/idl/jaeger.thrift tests/unit/idl/agent.thrift
 	thrift --gen c_glib -out $(GEN) tests/unit/idl/agent.thrift
 	@touch $@
 $(GEN_OBJ): $(GEN)/%.o: $(GEN)/made
-	@$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(THRIFT_CFLAGS) -c $(GEN)/$*.c -o $@
+	@$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(LIBS_CFLAGS) -c $(GEN)/$*.c -o $@
 
 $(OUT)/unit/%: tests/unit/%.c $(OUT)/libtracing.a $(GEN_OBJ)
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	@$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
-	  $(TEST_LIBS) -lcmocka -ljansson
+	  $(TEST_LIBS) -lcmocka
 
 -include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d)
 
@@ -148,7 +149,7 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) $(HEADERS)
 	@mkdir -p $(@D)
 	@echo '  CLANG $@'
 	@clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  -Iinclude $(THRIFT_CFLAGS) $< $(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)) \
+	  -Iinclude $(LIBS_CFLAGS) $< $(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)) \
 	  -o $@ $(TEST_LIBS)
 
 .PHONY: bench

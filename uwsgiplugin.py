@@ -19,11 +19,13 @@ def _pkg_config(what, *packages):
 
 NAME = 'tracing'
 
+PACKAGES = 'thrift_c_glib', 'libcurl', 'jansson', 'zlib'
+
 # Hidden by default: uWSGI opens plugins RTLD_GLOBAL, and every symbol of ours would be everybody's.
 CFLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-I' + os.path.join(_root, 'include')]
-CFLAGS += _pkg_config('--cflags', 'thrift_c_glib')
+CFLAGS += _pkg_config('--cflags', *PACKAGES)
 CFLAGS += os.environ.get('TRACING_CFLAGS', '').split()
 LDFLAGS = os.environ.get('TRACING_LDFLAGS', '').split()
-LIBS = _pkg_config('--libs', 'thrift_c_glib') + ['-lpthread']
+LIBS = _pkg_config('--libs', *PACKAGES) + ['-lpthread']
 
 GCC_LIST = sorted(os.path.relpath(f, _root) for f in glob.glob(os.path.join(_root, 'plugin', '*', '*.c')))

@@ -16,14 +16,16 @@ packages() {
 build    gcc                           compiles the plugin, through uwsgi --build-plugin
 build    libc6-dev                     headers of the C library
 build    make                          the Makefile
-build    pkg-config                    uwsgiplugin.py asks it for thrift's flags
+build    pkg-config                    uwsgiplugin.py asks it for the libraries' flags
 build    python3                       uwsgi --build-plugin runs uWSGI's builder in it
 build    uwsgi-core                    /usr/bin/uwsgi, its builder and its uwsgi.h (embedded)
 build    libcap-dev                    uwsgi.h includes sys/capability.h
 build    libpcre3-dev                  uwsgi.h includes pcre.h
 build    libssl-dev                    uwsgi.h includes openssl/ssl.h
 build    uuid-dev                      uwsgi.h includes uuid/uuid.h
-build    zlib1g-dev                    uwsgi.h includes zlib.h
+build    zlib1g-dev                    uwsgi.h includes zlib.h; messages in gzip
+build    libcurl4-openssl-dev          export over HTTP; with OpenSSL, as uWSGI itself has it
+build    libjansson-dev                what a collector answers
 build    libthrift-c-glib-dev          thrift c_glib: the Jaeger wires
 build    libglib2.0-dev                thrift_c_glib.pc requires it, the package does not
 
@@ -34,6 +36,7 @@ test     curl                          client of the end-to-end tests and of the
 test     git                           make lint lists the files of the project
 test     libcmocka-dev                 unit tests
 test     libjansson-dev                unit tests read back JSON with it
+test     openssl                       certificates for the tests of https
 test     nginx-light                   a real uwsgi_pass in front of uWSGI
 test     pmccabe                       make lint: complexity of functions
 test     python3-django                examples/django

@@ -66,6 +66,19 @@ static void on_load(void) {
     trc_logvars_register();
 }
 
+/* libcurl is made ready only for those who use it. */
+static void init_http(const struct trc_settings *settings) {
+    for (unsigned i = 0; i < settings->exporter_count; i++) {
+        if (!settings->exporter[i].kind->http)
+            continue;
+        if (trc_http_init()) {
+            uwsgi_log("[tracing] no memory for libcurl\n");
+            exit(1);
+        }
+        return;
+    }
+}
+
 static int init(void) {
     char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
     const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
@@ -78,6 +91,7 @@ static int init(void) {
         uwsgi_log("[tracing] tracing-extract, tracing-inject: too many formats\n");
         exit(1);
     }
+    init_http(&trc_host.settings);
     trc_host.tracer.sampler = trc_host.settings.sampler;
     trc_host.tracer.wake = trc_reporters_wake;
     return 0;

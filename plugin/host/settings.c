@@ -201,6 +201,16 @@ static const struct {
 
 /* --- Where a text comes from ------------------------------------------------------------------ */
 
+/* A refused value, fit for a line of the log. */
+static const char *show(enum trc_option option, const char *value) {
+    static char text[161];
+    if (option == TRC_OPT_EXPORT)
+        trc_exporter_show(trc_slice_of(value), text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "%s", value);
+    return text;
+}
+
 static int from_options(struct maker *m, unsigned step, const struct trc_options *options,
                         char error[TRC_ERROR_LINE_MAX]) {
     enum trc_option o = steps[step].option;
@@ -208,7 +218,7 @@ static int from_options(struct maker *m, unsigned step, const struct trc_options
         const char *value = options->value[o][i];
         if (steps[step].set(m, trc_slice_trim(trc_slice_of(value))) == 0)
             continue;
-        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %.160s: %s", trc_option_table[o].name, value,
+        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %s: %s", trc_option_table[o].name, show(o, value),
                  m->why);
         return -EINVAL;
     }
@@ -235,7 +245,8 @@ static bool from_environment(struct maker *m, unsigned step) {
             return true;
         free(text);
         if (rc != -ENOENT)
-            trc_log("environment variable %s=%.160s is ignored: %s", e->variable, value, m->why);
+            trc_log("environment variable %s=%s is ignored: %s", e->variable,
+                    show(e->option, value), m->why);
     }
     return false;
 }

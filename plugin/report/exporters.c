@@ -7,6 +7,8 @@
  * transport can use is said by that transport's `check`.
  */
 #include "tracing/exporter.h"
+#include "tracing/otlp_answer.h"
+#include "tracing/percent.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -19,15 +21,22 @@
 #define PACKET 0                /* as large as tracing-udp-packet says */
 #define LINE (256u * 1024u)     /* of a file: few writes, and a reader still holds one at a time */
 #define PIPED_LINE (8u * 1024u) /* what uWSGI's log-master reads at once from standard output */
+#define BODY (512u * 1024u)     /* before compression */
+
+/* Paths and types: opentelemetry-proto docs/specification.md, "OTLP/HTTP Request". */
+static const struct trc_http_wire otlp_json = {"/v1/traces", "application/json",
+                                               trc_otlp_answer_json};
 
 /* clang-format off */
 const struct trc_exporter_kind trc_exporter_kinds[] = {
-    /* scheme             encoder                      sender              port    message     names */
-    {"jaeger+udp",        &trc_encoder_jaeger_compact, &trc_sender_udp,    "6831", PACKET,     OPENTRACING},
-    {"jaeger.binary+udp", &trc_encoder_jaeger_binary,  &trc_sender_udp,    "6832", PACKET,     OPENTRACING},
-    {"otlp.json+file",    &trc_encoder_otlp_json,      &trc_sender_file,   NULL,   LINE,       HTTP},
-    {"otlp.json+stdout",  &trc_encoder_otlp_json,      &trc_sender_stdout, NULL,   PIPED_LINE, HTTP},
-    {NULL, NULL, NULL, NULL, 0, 0},
+    /* scheme             encoder                      sender              port    message     names        over HTTP */
+    {"jaeger+udp",        &trc_encoder_jaeger_compact, &trc_sender_udp,    "6831", PACKET,     OPENTRACING, NULL},
+    {"jaeger.binary+udp", &trc_encoder_jaeger_binary,  &trc_sender_udp,    "6832", PACKET,     OPENTRACING, NULL},
+    {"otlp.json+http",    &trc_encoder_otlp_json,      &trc_sender_http,   "4318", BODY,       HTTP,        &otlp_json},
+    {"otlp.json+https",   &trc_encoder_otlp_json,      &trc_sender_https,  "443",  BODY,       HTTP,        &otlp_json},
+    {"otlp.json+file",    &trc_encoder_otlp_json,      &trc_sender_file,   NULL,   LINE,       HTTP,        NULL},
+    {"otlp.json+stdout",  &trc_encoder_otlp_json,      &trc_sender_stdout, NULL,   PIPED_LINE, HTTP,        NULL},
+    {NULL, NULL, NULL, NULL, 0, 0, NULL},
 };
 /* clang-format on */
 
@@ -151,21 +160,61 @@ static int read_port(struct trc_slice s, struct trc_endpoint *out, char why[TRC_
     return 0;
 }
 
-/* host, [IPv6] or either with :port, of RFC 3986 section 3.2 without userinfo. */
-static int read_authority(struct trc_slice s, const char *default_port, struct trc_endpoint *out,
-                          char why[TRC_ERROR_TEXT_MAX]) {
-    if (s.len > 0 && memchr(s.p, '@', s.len))
+/* Decodes into cap bytes; false if it does not fit or has what no credentials have. */
+static bool decode(char *to, size_t cap, struct trc_slice s) {
+    struct trc_buf b = trc_buf_over(to, cap - 1);
+    if (trc_percent_decode(&b, s, false) || b.overflow)
+        return false;
+    to[b.len] = '\0';
+    for (size_t i = 0; i < b.len; i++)
+        if ((unsigned char)to[i] < ' ' || to[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* user:password of RFC 3986 section 3.2.1, for Basic credentials. Nothing of it is quoted. */
+static int read_user(const struct trc_exporter_kind *kind, struct trc_slice s,
+                     struct trc_endpoint *out, char why[TRC_ERROR_TEXT_MAX]) {
+    if (!kind->http)
         return refuse(why, "a user in the URL (allowed: host or host:port)");
-    int rc = read_host(&s, out, why);
+    struct trc_slice user = take_until(&s, ":");
+    (void)take_prefix(&s, ":");
+    if (user.len == 0 || !decode(out->user, sizeof(out->user), user) ||
+        !decode(out->password, sizeof(out->password), s))
+        return refuse(why,
+                      "bad user or password in the URL (allowed: user:password@ with what is "
+                      "not a letter or digit as %%XX)");
+    return 0;
+}
+
+/* Takes user, password and @ off the front of *s. */
+static struct trc_slice take_user(struct trc_slice *s) {
+    const char *at = s->len ? memrchr(s->p, '@', s->len) : NULL;
+    struct trc_slice user = {NULL, 0};
+    if (at) {
+        user = (struct trc_slice){s->p, (size_t)(at - s->p)};
+        s->len -= user.len + 1;
+        s->p = at + 1;
+    }
+    return user;
+}
+
+/* host, [IPv6] or either with :port, and a user before it, of RFC 3986 section 3.2. */
+static int read_authority(const struct trc_exporter_kind *kind, struct trc_slice s,
+                          struct trc_endpoint *out, char why[TRC_ERROR_TEXT_MAX]) {
+    struct trc_slice user = take_user(&s);
+    int rc = user.p ? read_user(kind, user, out, why) : 0;
+    if (rc == 0)
+        rc = read_host(&s, out, why);
     if (rc)
         return rc;
     if (s.len == 0)
-        return read_port(trc_slice_of(default_port), out, why);
+        return read_port(trc_slice_of(kind->default_port), out, why);
     if (!take_prefix(&s, ":"))
         return refuse(why, "'%.*s' behind the host (allowed: :port)", shown(s), s.p);
     if (memchr(s.p, ':', s.len))
         return refuse(why, "several colons (an IPv6 address goes in brackets: [::1]:%s)",
-                      default_port);
+                      kind->default_port);
     return read_port(s, out, why);
 }
 
@@ -176,15 +225,23 @@ static int read_endpoint(const struct trc_exporter_kind *kind, struct trc_slice 
         if (!slashes)
             return refuse(why, "no '//' behind '%s:' (allowed: %s://host:port)", kind->scheme,
                           kind->scheme);
-        int rc = read_authority(take_until(&rest, "/?#"), kind->default_port, out, why);
+        int rc = read_authority(kind, take_until(&rest, "/?#"), out, why);
+        if (rc && rest.len > 0 && memchr(rest.p, '@', rest.len)) /* why may quote half a password */
+            return refuse(why, "an @ behind the host (in a password / ? # are %%2F %%3F %%23)");
         if (rc)
             return rc;
     } else if (rest.len > 0 && rest.p[0] != '/') {
         return refuse(why, "'%.*s' behind '%s:' (allowed: nothing, or // and an absolute path)",
                       shown(rest), rest.p, kind->scheme);
     }
-    if (!copy(out->path, sizeof(out->path), rest))
-        return refuse(why, "the path is longer than %zu bytes", sizeof(out->path) - 1);
+    size_t given = 0; /* bytes of the path the wire has by itself */
+    if (kind->http && (rest.len == 0 || rest.p[0] != '/')) {
+        given = strlen(kind->http->path);
+        memcpy(out->path, kind->http->path, given);
+    }
+    if (!copy(out->path + given, sizeof(out->path) - given, rest))
+        return refuse(why, "the path is longer than %zu bytes", sizeof(out->path) - 1 - given);
+    out->wire = kind->http;
     return kind->sender->check(out, why);
 }
 
@@ -196,6 +253,25 @@ static bool is_printable(struct trc_slice s) {
     return true;
 }
 
+void trc_exporter_show(struct trc_slice url, char *out, size_t cap) {
+    struct trc_slice rest = url, scheme = take_until(&rest, ":");
+    struct trc_buf b = trc_buf_over(out, cap - 1);
+    bool slashes = take_prefix(&rest, "://");
+    /* An @ in a path is taken for the end of a password that should have been encoded. */
+    struct trc_slice user = take_user(&rest);
+    struct trc_slice before = take_until(&rest, "?");
+    trc_buf_put_slice(&b, scheme);
+    trc_buf_put_slice(&b, slashes ? TRC_SLICE("://") : TRC_SLICE(""));
+    if (user.p)
+        trc_buf_put_slice(&b, TRC_SLICE("***@"));
+    if (before.len > b.cap - b.len)
+        before.len = b.cap - b.len;
+    trc_buf_put_slice(&b, before);
+    if (rest.len > 0)
+        trc_buf_put(&b, "?***", 4);
+    out[b.len] = '\0';
+}
+
 int trc_exporter_parse(struct trc_slice url, size_t udp_packet, struct trc_exporter *out,
                        char why[TRC_ERROR_TEXT_MAX]) {
     struct trc_exporter e = {.kind = trc_exporter_kinds};
@@ -203,7 +279,7 @@ int trc_exporter_parse(struct trc_slice url, size_t udp_packet, struct trc_expor
         return refuse(why, "empty (allowed: <wire>+<transport>://...)");
     if (!is_printable(url))
         return refuse(why, "a space or a control character in the URL");
-    if (!copy(e.url, sizeof(e.url), url))
+    if (url.len >= sizeof(e.url))
         return refuse(why, "the URL is longer than %zu bytes", sizeof(e.url) - 1);
     struct trc_slice rest = url, scheme = take_until(&rest, ":");
     while (e.kind->scheme && !trc_slice_equal(scheme, trc_slice_of(e.kind->scheme)))
@@ -215,6 +291,10 @@ int trc_exporter_parse(struct trc_slice url, size_t udp_packet, struct trc_expor
     int rc = read_endpoint(e.kind, rest, &e.endpoint, why);
     if (rc)
         return rc;
+    if (e.kind->http)
+        trc_exporter_show(url, e.url, sizeof(e.url));
+    else
+        copy(e.url, sizeof(e.url), url);
     e.semconv = e.kind->semconv;
     e.max_bytes = e.kind->max_bytes ? e.kind->max_bytes : udp_packet;
     *out = e;

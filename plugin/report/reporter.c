@@ -172,7 +172,7 @@ static bool fill(struct reporter *r, struct batch *b) {
 /* Completes the message and sends it. Returns what the sender said, accounted for, or -EAGAIN with
  * the cursor where it was. */
 static int transmit(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
-    char why[TRC_ERROR_TEXT_MAX] = "";
+    struct trc_send_result result;
     const struct trc_exporter_kind *kind = r->exporter->kind;
     const struct trc_client_stats stats = {
         .full_queue = r->core_dropped + state->skipped,
@@ -180,16 +180,16 @@ static int transmit(struct reporter *r, struct trc_cursor_state *state, const st
         .failed = state->failed - state->too_large, /* the agent adds the three up by cause */
     };
     struct trc_slice message = kind->encoder->finish(r->encoder, r->sequence + 1, &stats);
-    int rc = kind->sender->send(r->sender, message, why);
+    int rc = kind->sender->send(r->sender, message, NULL, &result);
     if (rc == -EAGAIN) {
         state->retried++;
         trc_cursor_publish(r->journal, r->worker, r->index, state);
-        return postpone(r, why);
+        return postpone(r, result.why);
     }
     r->backoff_ns = 0;
     if (rc) {
         state->failed += b->spans;
-        tell(r, true, why, "its spans were given up");
+        tell(r, true, result.why, "its spans were given up");
         return rc;
     }
     r->sequence++;

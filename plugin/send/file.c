@@ -252,7 +252,11 @@ static int write_line(struct trc_sender *s, const struct output *o, struct trc_s
     return write_all(o, message, done);
 }
 
-static int file_send(struct trc_sender *s, struct trc_slice message, char why[TRC_ERROR_TEXT_MAX]) {
+static int file_send(struct trc_sender *s, struct trc_slice message,
+                     const struct trc_patience *patience, struct trc_send_result *result) {
+    (void)patience; /* ours is shorter */
+    *result = (struct trc_send_result){.rejected = 0};
+    char *why = result->why;
     struct stat st;
     size_t done;
     int rc = reach(s, why);

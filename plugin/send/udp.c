@@ -210,8 +210,11 @@ static int answer(struct trc_sender *s) {
     return err;
 }
 
-static int udp_send(struct trc_sender *s, struct trc_slice message, char why[TRC_ERROR_TEXT_MAX]) {
-    int rc = reach(s, why);
+static int udp_send(struct trc_sender *s, struct trc_slice message,
+                    const struct trc_patience *patience, struct trc_send_result *result) {
+    (void)patience; /* of what waits for long here, getaddrinfo, none can be had */
+    *result = (struct trc_send_result){.rejected = 0};
+    int rc = reach(s, result->why);
     if (rc)
         return rc;
     if (take_error(s->fd) != 0) /* meant an earlier datagram, and send(2) would fail with it */
@@ -222,7 +225,7 @@ static int udp_send(struct trc_sender *s, struct trc_slice message, char why[TRC
     if (err == EMSGSIZE)
         err = hand_over(s->fd, message);
     if (err == EMSGSIZE) {
-        snprintf(why, TRC_ERROR_TEXT_MAX, "%zu bytes do not fit a datagram", message.len);
+        snprintf(result->why, sizeof(result->why), "%zu bytes do not fit a datagram", message.len);
         return -EMSGSIZE;
     }
     if (!err)
@@ -233,7 +236,7 @@ static int udp_send(struct trc_sender *s, struct trc_slice message, char why[TRC
         disconnect(s); /* our own address or route may have changed: bind anew */
     if (!s->literal)
         s->resolve_at_ns = 0; /* nobody there: the host may have moved */
-    return later("cannot send", err, why);
+    return later("cannot send", err, result->why);
 }
 
 const struct trc_sender_ops trc_sender_udp = {"udp", udp_check, udp_make, udp_drop, udp_send};

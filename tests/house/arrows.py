@@ -17,7 +17,7 @@ HEADERS = {
     'model': 'context span',
     'propagate': 'format',
     'encode': 'attributes encoder',
-    'send': 'sender',
+    'send': 'otlp_answer sender',
     'trace': 'journal request sampler tracer trust',
     'report': 'exporter reporter',
     'host': 'packet settings',

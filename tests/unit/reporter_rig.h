@@ -193,10 +193,12 @@ static inline void rig_take(struct sink *sink, const struct rig_message *m, size
 }
 
 static inline int rig_send(struct trc_sender *s, struct trc_slice message,
-                           char why[TRC_ERROR_TEXT_MAX]) {
+                           const struct trc_patience *patience, struct trc_send_result *result) {
     struct sink *sink = s->sink;
     struct rig_message *m = (struct rig_message *)message.p;
     int rc = 0;
+    (void)patience;
+    *result = (struct trc_send_result){.rejected = 0};
     pthread_mutex_lock(&rig_mutex);
     sink->attempts++;
     for (sink->hanging = sink->hang; sink->hang;) {
@@ -216,7 +218,8 @@ static inline int rig_send(struct trc_sender *s, struct trc_slice message,
     pthread_cond_broadcast(&rig_changed);
     pthread_mutex_unlock(&rig_mutex);
     if (rc)
-        snprintf(why, TRC_ERROR_TEXT_MAX, "%s", rc == -EAGAIN ? "nobody there" : "not understood");
+        snprintf(result->why, sizeof(result->why), "%s",
+                 rc == -EAGAIN ? "nobody there" : "not understood");
     free(m);
     return rc;
 }
@@ -231,8 +234,8 @@ static const struct trc_sender_ops rig_sender = {
 };
 
 static const struct trc_exporter_kind rig_kinds[RIG_EXPORTERS] = {
-    {"rig.first+test", &rig_encoder, &rig_sender, NULL, 0, TRC_SEMCONV_HTTP},
-    {"rig+test", &rig_encoder, &rig_sender, NULL, 0, TRC_SEMCONV_HTTP},
+    {"rig.first+test", &rig_encoder, &rig_sender, NULL, 0, TRC_SEMCONV_HTTP, NULL},
+    {"rig+test", &rig_encoder, &rig_sender, NULL, 0, TRC_SEMCONV_HTTP, NULL},
 };
 
 /* --- What is logged ------------------------------------------------------------------------ */

@@ -133,7 +133,8 @@ static int scripted_poll(struct pollfd *p, nfds_t n, int timeout_ms) {
 /* --- Tools --------------------------------------------------------------------------------- */
 
 static const struct trc_sender_ops *udp = &trc_sender_udp;
-static char why[TRC_ERROR_TEXT_MAX];
+static struct trc_send_result result;
+static char *const why = result.why;
 
 /* Binds a UDP socket to an address and *port; 0 picks one. */
 static int listen_at(const char *address, uint16_t *port) {
@@ -197,14 +198,14 @@ static void knows_when_nobody_listens(void **state) {
     struct trc_sender *s = udp->make(&e);
     for (int restart = 0; restart < 3; restart++) {
         for (int i = 0; i < 3; i++) {
-            assert_int_equal(udp->send(s, pattern(100), why), -EAGAIN);
+            assert_int_equal(udp->send(s, pattern(100), NULL, &result), -EAGAIN);
             assert_string_equal(why, "cannot send: Connection refused");
         }
         int agent = listen_at("127.0.0.1", &port);
         assert_true(agent >= 0);
-        assert_int_equal(udp->send(s, pattern(65000), why), 0);
+        assert_int_equal(udp->send(s, pattern(65000), NULL, &result), 0);
         assert_arrives(agent, pattern(65000));
-        assert_int_equal(udp->send(s, pattern(1), why), 0);
+        assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
         assert_arrives(agent, pattern(1));
         char more;
         assert_int_equal(recv(agent, &more, 1, MSG_DONTWAIT),
@@ -221,11 +222,11 @@ static void sends_largest_datagram(void **state) {
     int agent = listen_at("127.0.0.1", &port);
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(65507), why), 0);
+    assert_int_equal(udp->send(s, pattern(65507), NULL, &result), 0);
     assert_arrives(agent, pattern(65507));
-    assert_int_equal(udp->send(s, pattern(65508), why), -EMSGSIZE); /* given up... */
+    assert_int_equal(udp->send(s, pattern(65508), NULL, &result), -EMSGSIZE); /* given up... */
     assert_non_null(strstr(why, "65508 bytes"));
-    assert_int_equal(udp->send(s, pattern(10), why), 0); /* ...and no other with it */
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0); /* ...and no other with it */
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -239,10 +240,10 @@ static void speaks_ipv6(void **state) {
         skip(); /* a machine without IPv6 */
     struct trc_endpoint e = endpoint_of("::1", port);
     struct trc_sender *s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(65000), why), 0);
+    assert_int_equal(udp->send(s, pattern(65000), NULL, &result), 0);
     assert_arrives(agent, pattern(65000));
     close(agent);
-    assert_int_equal(udp->send(s, pattern(10), why), -EAGAIN);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), -EAGAIN);
     udp->drop(s);
 }
 
@@ -256,7 +257,7 @@ static void prefers_ipv4(void **state) {
     script.name[0] = "::1";
     script.name[1] = "127.0.0.1";
     script.name[2] = "127.0.0.2";
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -270,7 +271,7 @@ static void takes_ipv6_when_there_is_no_other(void **state) {
     struct trc_endpoint e = endpoint_of("agent.example", 1);
     struct trc_sender *s = udp->make(&e);
     script.name[0] = "::1";
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -282,7 +283,7 @@ static void resolves_localhost(void **state) {
     int agent = listen_at("127.0.0.1", &port);
     struct trc_endpoint e = endpoint_of("localhost", port);
     struct trc_sender *s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -294,11 +295,11 @@ static void waits_for_a_name_that_does_not_resolve(void **state) {
     struct trc_endpoint e = endpoint_of("agent.example", 1);
     struct trc_sender *s = udp->make(&e);
     script.resolve_error = EAI_NONAME;
-    assert_int_equal(udp->send(s, pattern(10), why), -EAGAIN);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), -EAGAIN);
     assert_non_null(strstr(why, "cannot resolve agent.example: Name or service not known"));
     script.resolve_error = 0;
     script.name[0] = "127.0.0.1";
-    assert_int_equal(udp->send(s, pattern(10), why), 0); /* at once, and not in 30 s */
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0); /* at once, and not in 30 s */
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -312,24 +313,24 @@ static void follows_an_agent_that_moves(void **state) {
     struct trc_sender *s = udp->make(&e);
     script.now_ns = 1000 * TRC_NS_PER_S;
     script.name[0] = "127.0.0.1";
-    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
     assert_arrives(agent, pattern(1));
     script.port = other_port; /* moved, and nobody asks before the time has come */
     script.now_ns += 30 * TRC_NS_PER_S - 1;
-    assert_int_equal(udp->send(s, pattern(2), why), 0);
+    assert_int_equal(udp->send(s, pattern(2), NULL, &result), 0);
     assert_arrives(agent, pattern(2));
     assert_int_equal(script.resolved, 1);
     script.resolve_error = EAI_AGAIN; /* the name service is away: keep what we know */
     script.now_ns += 1;
-    assert_int_equal(udp->send(s, pattern(3), why), 0);
+    assert_int_equal(udp->send(s, pattern(3), NULL, &result), 0);
     assert_arrives(agent, pattern(3));
     assert_int_equal(script.resolved, 2);
-    assert_int_equal(udp->send(s, pattern(3), why), 0); /* not asked at every send */
+    assert_int_equal(udp->send(s, pattern(3), NULL, &result), 0); /* not asked at every send */
     assert_arrives(agent, pattern(3));
     assert_int_equal(script.resolved, 2);
     script.resolve_error = 0;
     script.now_ns += 30 * TRC_NS_PER_S;
-    assert_int_equal(udp->send(s, pattern(4), why), 0);
+    assert_int_equal(udp->send(s, pattern(4), NULL, &result), 0);
     assert_arrives(other, pattern(4));
     udp->drop(s);
     close(agent);
@@ -346,9 +347,9 @@ static void looks_for_an_agent_that_left(void **state) {
     struct trc_sender *s = udp->make(&e);
     script.name[0] = "127.0.0.1";
     script.port = gone;
-    assert_int_equal(udp->send(s, pattern(1), why), -EAGAIN);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), -EAGAIN);
     script.port = here;
-    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
     assert_arrives(other, pattern(1));
     udp->drop(s);
     close(other);
@@ -374,10 +375,11 @@ static void keeps_or_gives_up_by_errno(void **state) {
         memset(&script, 0, sizeof(script));
         script.send_error[0] = script.send_error[1] = cases[i].err;
         why[0] = '\0';
-        assert_int_equal(udp->send(s, pattern(10), why), cases[i].rc);
+        assert_int_equal(udp->send(s, pattern(10), NULL, &result), cases[i].rc);
         assert_true(why[0] != '\0');
         memset(&script, 0, sizeof(script));
-        assert_int_equal(udp->send(s, pattern(20), why), 0); /* whatever it was, it goes on */
+        assert_int_equal(udp->send(s, pattern(20), NULL, &result),
+                         0); /* whatever it was, it goes on */
         assert_arrives(agent, pattern(20));
     }
     udp->drop(s);
@@ -390,20 +392,20 @@ static void waits_for_room_a_moment(void **state) {
     int agent = listen_at("127.0.0.1", &port);
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(9), why), 0);
+    assert_int_equal(udp->send(s, pattern(9), NULL, &result), 0);
     assert_arrives(agent, pattern(9));
     setup(NULL);
     script.send_error[0] = EAGAIN;
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_arrives(agent, pattern(10));
     assert_int_equal(script.polls, 1);
     setup(NULL);
     script.send_error[0] = script.send_error[1] = EAGAIN;
-    assert_int_equal(udp->send(s, pattern(10), why), -EAGAIN);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), -EAGAIN);
     assert_int_equal(script.sends, 2);
     setup(NULL);
     script.send_error[0] = EINTR;
-    assert_int_equal(udp->send(s, pattern(11), why), 0);
+    assert_int_equal(udp->send(s, pattern(11), NULL, &result), 0);
     assert_arrives(agent, pattern(11));
     udp->drop(s);
     close(agent);
@@ -417,7 +419,7 @@ static void tells_a_stale_emsgsize(void **state) {
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
     script.send_error[0] = EMSGSIZE;
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_arrives(agent, pattern(10));
     udp->drop(s);
     close(agent);
@@ -431,7 +433,7 @@ static void waits_for_nobody_on_this_host(void **state) {
     int agent = listen_at("127.0.0.2", &port);
     struct trc_endpoint e = endpoint_of("127.0.0.2", port);
     struct trc_sender *s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
     assert_arrives(agent, pattern(1));
     assert_int_equal(script.polls, 0);
     udp->drop(s);
@@ -447,22 +449,22 @@ static void waits_for_a_late_refusal(void **state) {
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
     script.distant = true;
-    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
     assert_arrives(agent, pattern(1));
     assert_int_equal(script.polls, 1); /* the first of all */
-    assert_int_equal(udp->send(s, pattern(1), why), 0);
+    assert_int_equal(udp->send(s, pattern(1), NULL, &result), 0);
     assert_arrives(agent, pattern(1));
     assert_int_equal(script.polls, 1); /* for a peer in good standing nothing is waited for */
     setup(NULL);
     script.so_error[0] = script.so_error[1] = ECONNREFUSED;
-    assert_int_equal(udp->send(s, pattern(2), why), -EAGAIN);
+    assert_int_equal(udp->send(s, pattern(2), NULL, &result), -EAGAIN);
     assert_arrives(agent, pattern(2));
     assert_int_equal(script.polls, 1);
     setup(NULL);
-    assert_int_equal(udp->send(s, pattern(3), why), 0); /* waits, and nothing comes */
+    assert_int_equal(udp->send(s, pattern(3), NULL, &result), 0); /* waits, and nothing comes */
     assert_arrives(agent, pattern(3));
     assert_int_equal(script.polls, 1);
-    assert_int_equal(udp->send(s, pattern(4), why), 0); /* trusted again */
+    assert_int_equal(udp->send(s, pattern(4), NULL, &result), 0); /* trusted again */
     assert_arrives(agent, pattern(4));
     assert_int_equal(script.polls, 1);
     udp->drop(s);
@@ -476,13 +478,13 @@ static void widens_a_small_buffer(void **state) {
     struct trc_endpoint e = endpoint_of("127.0.0.1", port);
     struct trc_sender *s = udp->make(&e);
     script.sndbuf = 65536;
-    assert_int_equal(udp->send(s, pattern(65000), why), 0);
+    assert_int_equal(udp->send(s, pattern(65000), NULL, &result), 0);
     assert_arrives(agent, pattern(65000));
     assert_true(script.sndbuf_wanted >= 2 * 65000);
     udp->drop(s);
     setup(NULL);
     s = udp->make(&e);
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_int_equal(script.sndbuf_wanted, 0); /* large enough as it is */
     udp->drop(s);
     close(agent);
@@ -498,7 +500,7 @@ static void closes_its_socket_on_exec(void **state) {
     unsigned before = torture_count("fd");
     struct trc_sender *s = udp->make(&e);
     assert_int_equal(torture_count("fd"), before); /* nothing is opened by make */
-    assert_int_equal(udp->send(s, pattern(10), why), 0);
+    assert_int_equal(udp->send(s, pattern(10), NULL, &result), 0);
     assert_int_equal(torture_count("fd"), before + 1);
     assert_int_equal(fcntl(s->fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     udp->drop(s);
@@ -517,7 +519,7 @@ static void survives_torture(void **state) {
     for (torture_begin(); torture_next();) {
         struct trc_sender *s = udp->make(&e);
         if (s) {
-            int rc = udp->send(s, pattern(10), why);
+            int rc = udp->send(s, pattern(10), NULL, &result);
             assert_true(rc == 0 || rc == -EAGAIN);
             if (rc == 0)
                 assert_arrives(agent, pattern(10));
@@ -526,7 +528,7 @@ static void survives_torture(void **state) {
             char late;
             while (recv(agent, &late, 1, MSG_DONTWAIT) >= 0)
                 ; /* sent, and then we could not ask what became of it */
-            assert_int_equal(udp->send(s, pattern(20), why), 0);
+            assert_int_equal(udp->send(s, pattern(20), NULL, &result), 0);
             assert_arrives(agent, pattern(20));
             torture_state.on = on;
         }

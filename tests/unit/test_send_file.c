@@ -33,7 +33,9 @@
 
 static const struct trc_sender_ops *file = &trc_sender_file, *out = &trc_sender_stdout;
 static const struct trc_endpoint nowhere;
-static char dir[64], why[TRC_ERROR_TEXT_MAX], content[1 << 21];
+static struct trc_send_result result;
+static char *const why = result.why;
+static char dir[64], content[1 << 21];
 static struct trc_endpoint there; /* dir/spans */
 static struct trc_sender *sender; /* of the test that runs, dropped after it */
 static int saved_stdout = -1;
@@ -92,7 +94,7 @@ static const char *read_all(const char *path) {
 }
 
 static int say(const char *text) {
-    return file->send(sender, trc_slice_of(text), why);
+    return file->send(sender, trc_slice_of(text), NULL, &result);
 }
 
 /* A line of `len` bytes with its newline, which begins with a letter and goes on with it. */
@@ -112,7 +114,7 @@ static void appends_lines(void **state) {
     assert_int_equal(say("{1}\n"), 0);
     assert_int_equal(say("{2}\n"), 0);
     struct trc_sender *second = file->make(&there); /* as another worker's */
-    assert_int_equal(file->send(second, TRC_SLICE("{3}\n"), why), 0);
+    assert_int_equal(file->send(second, TRC_SLICE("{3}\n"), NULL, &result), 0);
     assert_int_equal(say("{4}\n"), 0);
     file->drop(second);
     assert_string_equal(read_all(there.path), "{1}\n{2}\n{3}\n{4}\n");
@@ -124,7 +126,7 @@ static void appends_lines(void **state) {
 static void writes_a_large_line_whole(void **state) {
     (void)state;
     struct trc_slice line = line_of('x', 256 * 1024);
-    assert_int_equal(file->send(sender, line, why), 0);
+    assert_int_equal(file->send(sender, line, NULL, &result), 0);
     assert_int_equal(strlen(read_all(there.path)), line.len);
     assert_memory_equal(content, line.p, line.len);
 }
@@ -198,19 +200,20 @@ static void survives_a_full_disk(void **state) {
     getrlimit(RLIMIT_FSIZE, &old);
     tight = old;
     tight.rlim_cur = 100;
-    assert_int_equal(file->send(sender, line_of('a', 60), why), 0);
+    assert_int_equal(file->send(sender, line_of('a', 60), NULL, &result), 0);
     setrlimit(RLIMIT_FSIZE, &tight); /* write(2) takes what fits, as on a full disk */
-    int first = file->send(sender, line_of('b', 60), why);
+    int first = file->send(sender, line_of('b', 60), NULL, &result);
     char first_why[TRC_ERROR_TEXT_MAX];
     strcpy(first_why, why);
-    int second = file->send(sender, line_of('b', 60), why); /* and not even a newline goes in */
+    int second =
+        file->send(sender, line_of('b', 60), NULL, &result); /* and not even a newline goes in */
     setrlimit(RLIMIT_FSIZE, &old);
     assert_int_equal(first, -EAGAIN);
     assert_string_equal(first_why, "cannot write, half a line was left: File too large");
     assert_int_equal(second, -EAGAIN);
     assert_int_equal(strlen(read_all(there.path)), 100);
-    assert_int_equal(file->send(sender, line_of('b', 60), why), 0);
-    assert_int_equal(file->send(sender, line_of('c', 60), why), 0);
+    assert_int_equal(file->send(sender, line_of('b', 60), NULL, &result), 0);
+    assert_int_equal(file->send(sender, line_of('c', 60), NULL, &result), 0);
     read_all(there.path);
     assert_int_equal(strlen(content), 60 + 40 + 1 + 60 + 60);
     assert_memory_equal(content + 60 + 40, "\nbbb", 4);
@@ -267,7 +270,7 @@ static void does_not_wait_long_for_a_slow_reader(void **state) {
     assert_int_equal(mkfifo(there.path, 0600), 0);
     int reader = open(there.path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     uint64_t before = trc_clock_mono_ns();
-    assert_int_equal(file->send(sender, line_of('x', 200 * 1024), why), -EAGAIN);
+    assert_int_equal(file->send(sender, line_of('x', 200 * 1024), NULL, &result), -EAGAIN);
     assert_in_range(trc_clock_mono_ns() - before, PATIENCE_NS, 10 * PATIENCE_NS);
     assert_non_null(strstr(why, "half a line was left"));
     size_t half = 0;
@@ -279,7 +282,7 @@ static void does_not_wait_long_for_a_slow_reader(void **state) {
     assert_memory_equal(content, "\n{1}\n", 5); /* parseable again */
     assert_int_equal(say("{2}\n"), 0);
     assert_int_equal(read(reader, content, sizeof(content)), 4);
-    assert_int_equal(file->send(sender, line_of('x', 200 * 1024), why), -EAGAIN);
+    assert_int_equal(file->send(sender, line_of('x', 200 * 1024), NULL, &result), -EAGAIN);
     unlink(there.path); /* another FIFO has not seen that half */
     assert_int_equal(mkfifo(there.path, 0600), 0);
     close(reader);
@@ -296,8 +299,8 @@ static void writes_to_standard_output(void **state) {
     int fd = open(there.path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
     struct trc_sender *s = out->make(&nowhere);
     replace_stdout(fd);
-    int rc = out->send(s, TRC_SLICE("{1}\n"), why);
-    rc += out->send(s, TRC_SLICE("{2}\n"), why);
+    int rc = out->send(s, TRC_SLICE("{1}\n"), NULL, &result);
+    rc += out->send(s, TRC_SLICE("{2}\n"), NULL, &result);
     out->drop(s);
     bool open_still = fcntl(STDOUT_FILENO, F_GETFD) >= 0;
     restore_stdout();
@@ -316,7 +319,7 @@ static void is_not_held_by_a_full_pipe(void **state) {
         assert_int_equal(pipe2(p, O_CLOEXEC | flags), 0);
         replace_stdout(p[1]);
         uint64_t before = trc_clock_mono_ns();
-        int rc = out->send(s, line_of('x', 200 * 1024), why);
+        int rc = out->send(s, line_of('x', 200 * 1024), NULL, &result);
         uint64_t took = trc_clock_mono_ns() - before;
         bool waits_still = (fcntl(p[1], F_GETFL) & O_NONBLOCK) == flags;
         restore_stdout();
@@ -337,7 +340,7 @@ static void bears_a_reader_that_left(void **state) {
     assert_int_equal(pipe2(p, O_CLOEXEC), 0);
     close(p[0]);
     replace_stdout(p[1]);
-    int rc = out->send(s, TRC_SLICE("{1}\n"), why);
+    int rc = out->send(s, TRC_SLICE("{1}\n"), NULL, &result);
     restore_stdout();
     close(p[1]);
     out->drop(s);
@@ -351,10 +354,10 @@ static void writes_to_a_socket(void **state) {
     struct trc_sender *s = out->make(&nowhere);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
     replace_stdout(pair[1]);
-    int rc = out->send(s, TRC_SLICE("{1}\n"), why);
+    int rc = out->send(s, TRC_SLICE("{1}\n"), NULL, &result);
     int full = 0;
     while (full == 0) /* until it holds no more: it blocks, and must not block us */
-        full = out->send(s, line_of('x', 60 * 1024), why);
+        full = out->send(s, line_of('x', 60 * 1024), NULL, &result);
     restore_stdout();
     assert_int_equal(rc, 0);
     assert_int_equal(full, -EAGAIN);
@@ -398,7 +401,7 @@ static void keeps_lines_of_workers_apart(void **state) {
         struct trc_sender *s = out->make(&nowhere);
         int failed = 0;
         for (int i = 0; i < LINES; i++)
-            for (int tries = 0; out->send(s, line_of((char)('a' + w), LEN), why) != 0;)
+            for (int tries = 0; out->send(s, line_of((char)('a' + w), LEN), NULL, &result) != 0;)
                 if (++tries == 100) {
                     failed++;
                     break;
@@ -428,10 +431,10 @@ static void survives_torture(void **state) {
     unsigned fds = torture_count("fd"), delivered = 0;
     for (torture_begin(); torture_next();) {
         struct trc_sender *s = file->make(&there);
-        int rc = s ? file->send(s, TRC_SLICE("{1}\n"), why) : -EAGAIN;
+        int rc = s ? file->send(s, TRC_SLICE("{1}\n"), NULL, &result) : -EAGAIN;
         assert_true(rc == 0 || rc == -EAGAIN);
         delivered += rc == 0;
-        if (s && file->send(s, TRC_SLICE("{1}\n"), why) == 0)
+        if (s && file->send(s, TRC_SLICE("{1}\n"), NULL, &result) == 0)
             delivered++;
         file->drop(s);
         assert_int_equal(torture_count("fd"), fds);
@@ -443,7 +446,7 @@ static void survives_torture(void **state) {
         int fd = s ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
         if (s) {
             replace_stdout(fd);
-            int rc = out->send(s, TRC_SLICE("{1}\n"), why);
+            int rc = out->send(s, TRC_SLICE("{1}\n"), NULL, &result);
             restore_stdout();
             close(fd);
             assert_true(rc == 0 || rc == -EAGAIN);
