@@ -149,4 +149,54 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     trc_span_seal(span);
 }
 
+/* The largest span trc_span_check lets through: every string is all of the arena, whose bytes are
+ * text[TRC_SPAN_ARENA], and so is every named attribute. */
+static inline void spans_largest(struct trc_span *span, const char *text) {
+    trc_span_clear(span);
+    span->trace_hi = span->trace_lo = span->span_id = span->parent_id = UINT64_MAX;
+    span->link_trace_hi = span->link_trace_lo = span->link_span_id = UINT64_MAX;
+    span->start_unix_ns = UINT64_MAX / 2;
+    span->duration_ns = UINT64_MAX / 2;
+    span->request_bytes = span->response_bytes = INT64_MAX;
+    span->flags = TRC_FLAG_SAMPLED;
+    span->outcome = TRC_OUTCOME_KILLED;
+    span->worker = span->core = span->status = span->peer_port = UINT16_MAX;
+    span->sampler_type = TRC_SAMPLER_RATELIMITING;
+    span->sampler_param = -1.0 / 3e-300;
+    span->remote_parent = span->error = 1;
+    memcpy(span->arena, text, TRC_SPAN_ARENA);
+    span->arena_len = TRC_SPAN_ARENA;
+    for (int i = 0; i < TRC_STR_COUNT; i++)
+        span->str[i] = (struct trc_str){0, TRC_SPAN_ARENA};
+    span->named_count = TRC_SPAN_NAMED_MAX;
+    for (int i = 0; i < TRC_SPAN_NAMED_MAX; i++)
+        span->named[i] = (struct trc_str){0, TRC_SPAN_ARENA};
+    trc_span_seal(span);
+}
+
+/* Adds what a caller's context brings to any span: a link, a tracestate, attributes under names of
+ * their own (no two alike, and no name that other attributes have). */
+static inline void spans_random_claims(struct trc_random *r, struct trc_span *span) {
+    char name[TRC_SPAN_TOKEN_MAX], value[TRC_SPAN_TEXT_MAX];
+
+    if (trc_random_next(r) % 2)
+        span->flags |= TRC_FLAG_RANDOM;
+    if (trc_random_next(r) % 2) {
+        span->link_trace_hi = spans_random_number(r);
+        span->link_trace_lo = spans_random_number(r);
+        span->link_span_id = spans_random_number(r);
+    }
+    spans_random_set(r, span, TRC_STR_STATE, TRC_SPAN_STATE_MAX);
+    for (uint64_t i = trc_random_next(r) % (TRC_SPAN_NAMED_MAX + 1); i > 0; i--) {
+        const size_t name_len = 1 + trc_random_next(r) % sizeof(name);
+        const size_t value_len = trc_random_next(r) % sizeof(value);
+        spans_random_text(r, name, name_len);
+        spans_random_text(r, value, value_len);
+        name[0] = (char)('0' + i);
+        trc_span_add_named(span, (struct trc_slice){name, name_len},
+                           (struct trc_slice){value, value_len});
+    }
+    trc_span_seal(span);
+}
+
 #endif
