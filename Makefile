@@ -62,7 +62,7 @@ TEST_LIBS   = $(LIBS_LDLIBS) -lpthread -lm
 LIB_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)))
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 GEN       := $(OUT)/gen
-GEN_OBJ   := $(GEN)/jaeger_types.o $(GEN)/agent_types.o $(GEN)/agent.o
+GEN_OBJ   := $(GEN)/jaeger_types.o $(GEN)/agent_types.o $(GEN)/agent.o $(GEN)/otlp.pb-c.o
 
 .PHONY: test
 test: deps-build deps-test tracing_plugin.so lint unit e2e ## Run lint, unit and end-to-end tests
@@ -76,11 +76,13 @@ $(OUT)/plugin/%.o: plugin/%.c
 	@echo '  CC $@'
 	@$(CC) $(TEST_CFLAGS) -c $< -o $@
 
-# Thrift's generated types decode in the tests what our encoders write. Not our code: no warnings.
-$(GEN)/made: tests/unit/idl/jaeger.thrift tests/unit/idl/agent.thrift
+# Generated types of Thrift and protobuf-c decode in the tests what our encoders write. Not our code:
+# no warnings.
+$(GEN)/made: $(wildcard tests/unit/idl/*)
 	@mkdir -p $(GEN)
 	thrift --gen c_glib -out $(GEN) tests/unit/idl/jaeger.thrift
 	thrift --gen c_glib -out $(GEN) tests/unit/idl/agent.thrift
+	protoc-c --c_out=$(GEN) -Itests/unit/idl tests/unit/idl/otlp.proto
 	@touch $@
 $(GEN_OBJ): $(GEN)/%.o: $(GEN)/made
 	@$(CC) -std=gnu11 -w -g $(FLAGS_$(VARIANT)) -I$(GEN) $(LIBS_CFLAGS) -c $(GEN)/$*.c -o $@
@@ -89,7 +91,7 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/libtracing.a $(GEN_OBJ)
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	@$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
-	  $(TEST_LIBS) -lcmocka
+	  $(TEST_LIBS) -lcmocka -lprotobuf-c
 
 -include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d)
 

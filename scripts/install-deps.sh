@@ -37,8 +37,10 @@ test     git                           make lint lists the files of the project
 test     libcmocka-dev                 unit tests
 test     libjansson-dev                unit tests read back JSON with it
 test     openssl                       certificates for the tests of https
+test     libprotobuf-c-dev             unit tests read back protobuf with it
 test     nginx-light                   a real uwsgi_pass in front of uWSGI
 test     pmccabe                       make lint: complexity of functions
+test     protobuf-c-compiler           generated types decode in unit tests what we send
 test     python3-django                examples/django
 test     python3-six                   python3-thrift imports it, the package does not depend on it
 test     python3-thrift                the collector of the tests decodes with it

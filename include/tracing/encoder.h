@@ -59,5 +59,6 @@ extern const struct trc_encoder_ops trc_encoder_jaeger_compact;
 extern const struct trc_encoder_ops trc_encoder_jaeger_binary;
 extern const struct trc_encoder_ops
     trc_encoder_otlp_json; /* one line a message, with its newline */
+extern const struct trc_encoder_ops trc_encoder_otlp_protobuf;
 
 #endif
