@@ -62,7 +62,8 @@ TEST_LIBS   = $(LIBS_LDLIBS) -lpthread -lm
 LIB_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)))
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
 GEN       := $(OUT)/gen
-GEN_OBJ   := $(GEN)/jaeger_types.o $(GEN)/agent_types.o $(GEN)/agent.o $(GEN)/otlp.pb-c.o
+IDL       := $(addprefix tests/unit/idl/,jaeger.thrift zipkincore.thrift agent.thrift)
+GEN_OBJ   := $(addprefix $(GEN)/,jaeger_types.o zipkin_zipkincore_types.o agent_types.o agent.o otlp.pb-c.o)
 
 .PHONY: test
 test: deps-build deps-test tracing_plugin.so lint unit e2e ## Run lint, unit and end-to-end tests
@@ -78,10 +79,9 @@ $(OUT)/plugin/%.o: plugin/%.c
 
 # Generated types of Thrift and protobuf-c decode in the tests what our encoders write. Not our code:
 # no warnings.
-$(GEN)/made: $(wildcard tests/unit/idl/*)
+$(GEN)/made: $(IDL) tests/unit/idl/otlp.proto
 	@mkdir -p $(GEN)
-	thrift --gen c_glib -out $(GEN) tests/unit/idl/jaeger.thrift
-	thrift --gen c_glib -out $(GEN) tests/unit/idl/agent.thrift
+	for idl in $(IDL); do thrift --gen c_glib -out $(GEN) $$idl || exit; done
 	protoc-c --c_out=$(GEN) -Itests/unit/idl tests/unit/idl/otlp.proto
 	@touch $@
 $(GEN_OBJ): $(GEN)/%.o: $(GEN)/made

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Jaeger's agent wire: one emitBatch message a datagram, in Thrift's compact or binary protocol.
- * Used by the reporters, through trc_encoder_jaeger_compact and trc_encoder_jaeger_binary.
+ * Jaeger's wires. To an agent: one emitBatch message a datagram, in Thrift's compact or binary
+ * protocol. To a collector: the Batch alone, in the binary one, as the body of a POST. Used by the
+ * reporters, through trc_encoder_jaeger_compact, _binary and _batch.
  *
- *   buf:  gap        | span | span | ...            | room for one more span, the worst there can
- * be ^ the head, right-aligned by finish       ^ `at`
+ *   buf:  gap              | span | span | ... | room for one more span, the worst there can be
+ *            ^ the head, right-aligned by finish ^ `at`
  *
  * A span is written before anybody knows whether it fits: behind the message there is always room
  * for the largest one, and a message that became too long just does not count it. That is exact,
@@ -12,6 +13,7 @@
  * only be written by finish, since the list header of the spans has the length of their count.
  */
 #include "jaeger_internal.h"
+#include "keys.h"
 #include "plain.h"
 #include "resource.h"
 #include "thrift_put.h"
@@ -29,32 +31,43 @@
 #define TAIL_MAX (4 * (3 + TRC_THRIFT_VARINT64_MAX) + 3 + 3)
 /* A string of the arena, not one byte of which is UTF-8. */
 #define STRING_MAX (TRC_THRIFT_VARINT32_MAX + 3 * TRC_SPAN_ARENA)
-/* Fields 1-10 of a Span with one string, its stop byte, and TRC_ATTR_MAX tags. The lead is extra.
- */
+/* A tag with one of our names, and what a name of somebody else's takes more. */
+#define TAG_MAX (TRC_THRIFT_PREFIX_MAX + STRING_MAX + 1)
+#define NAME_MAX_MORE (2 * (3 + TRC_THRIFT_VARINT32_MAX) + 3 * UINT8_MAX)
+/* Tags that are not in the list of attributes: error, w3c.tracestate. */
+#define EXTRA_MAX 2
+#define TAGS_MAX (TRC_ATTR_MAX + EXTRA_MAX)
+/* A list of one SpanRef. */
+#define LINK_MAX (3 + TRC_THRIFT_VARINT32_MAX + 4 * (3 + TRC_THRIFT_VARINT64_MAX) + 1)
+/* Fields 1-10 of a Span with one string, its stop byte, a link and all tags. The lead is extra. */
 #define SPAN_MAX                                                                                   \
-    (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 +                                         \
-     TRC_ATTR_MAX * (TRC_JAEGER_PREFIX_MAX + STRING_MAX + 1) + TRC_THRIFT_SLACK)
+    (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + LINK_MAX + TAGS_MAX * TAG_MAX +         \
+     (TRC_SPAN_NAMED_MAX + 1) * NAME_MAX_MORE + TRC_THRIFT_SLACK)
 
 struct trc_encoder {
-    bool compact;
+    bool compact, bare;
     unsigned count;     /* of spans in the message */
     char *at;           /* the end of the message so far */
     char *spans;        /* where they begin */
     char *limit;        /* where they must end */
     unsigned lead_skip; /* attributes of each span that the lead has already */
+    uint8_t error_key;
     enum trc_semconv semconv;
     struct trc_jaeger_constants constants;
     char buf[];
 };
 
-char *trc_thrift_put_unclean(char *at, struct trc_slice s, bool compact) {
-    char *const text = at + TRC_THRIFT_VARINT32_MAX;
-    struct trc_buf b = trc_buf_over(text, 3 * s.len);
-
-    trc_utf8_put(&b, s);
-    at = trc_thrift_put_len(at, b.len, compact);
-    memmove(at, text, b.len);
-    return at + b.len;
+/* A Tag under a name that is no constant: {1: key, 2: vType STRING, 3: vStr} */
+TRC_THRIFT_INLINE char *put_named(char *at, const struct trc_attribute *a, bool plain,
+                                  const bool compact) {
+    at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 1, 1, compact);
+    at = trc_thrift_put_string(at, a->name, plain, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I32, 2, 1, compact);
+    at = trc_thrift_put_i32(at, 0, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 3, 1, compact);
+    at = trc_thrift_put_string(at, a->s, plain, compact);
+    *at++ = 0; /* end of Tag */
+    return at;
 }
 
 /* The tags of a span: Span field 10. */
@@ -66,8 +79,12 @@ TRC_THRIFT_INLINE char *put_tags(char *at, const struct trc_jaeger_constants *c,
     at = trc_thrift_put_bytes(at, c->lead.p, c->lead.len);
 
     for (const struct trc_attribute *end = a + count; a < end; a++) {
-        const struct trc_jaeger_prefix *prefix = &c->prefix[a->key];
-        memcpy(at, prefix->bytes, TRC_JAEGER_PREFIX_MAX); /* constant size: no call */
+        if (__builtin_expect(a->key == TRC_ATTR_NAMED, 0)) {
+            at = put_named(at, a, plain, compact);
+            continue;
+        }
+        const struct trc_thrift_prefix *prefix = &c->prefix[a->key];
+        memcpy(at, prefix->bytes, TRC_THRIFT_PREFIX_MAX); /* constant size: no call */
         at += prefix->len;
         switch (prefix->type) {
         case TRC_ATTR_STRING:
@@ -88,9 +105,26 @@ TRC_THRIFT_INLINE char *put_tags(char *at, const struct trc_jaeger_constants *c,
     return at;
 }
 
+/* The link: Span field 6, a list of one SpanRef {1: FOLLOWS_FROM, 2: traceIdLow, 3: traceIdHigh,
+ * 4: spanId}. */
+TRC_THRIFT_INLINE char *put_link(char *at, const struct trc_span *span, const bool compact) {
+    at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 6, 1, compact);
+    at = trc_thrift_put_list(at, 1, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I32, 1, 1, compact);
+    at = trc_thrift_put_i32(at, 1, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 2, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->link_trace_lo, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 3, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->link_trace_hi, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I64, 4, 1, compact);
+    at = trc_thrift_put_i64(at, (int64_t)span->link_span_id, compact);
+    *at++ = 0; /* end of SpanRef */
+    return at;
+}
+
 /* struct Span of jaeger.thrift: all eight required fields, always; without one of them the
- * receiver's decoder gives up the whole batch. No references: the receiver makes one out of
- * parentSpanId. */
+ * receiver's decoder gives up the whole batch. The parent is not among the references: the receiver
+ * makes one out of parentSpanId. */
 TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
                                  const struct trc_span *span, const struct trc_attribute *a,
                                  unsigned count, const bool compact) {
@@ -98,6 +132,7 @@ TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
     struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
     const int64_t start_us = (int64_t)(span->start_unix_ns / TRC_NS_PER_US);
     const int64_t duration_us = (int64_t)(span->duration_ns / TRC_NS_PER_US);
+    const bool linked = span->link_span_id != 0;
 
     if (!name.p)
         name = TRC_SLICE("HTTP");
@@ -111,7 +146,9 @@ TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
     at = trc_thrift_put_i64(at, (int64_t)span->parent_id, compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 5, 1, compact);
     at = trc_thrift_put_string(at, name, plain, compact);
-    at = trc_thrift_put_field(at, TRC_THRIFT_I32, 7, 2, compact);
+    if (__builtin_expect(linked, 0))
+        at = put_link(at, span, compact);
+    at = trc_thrift_put_field(at, TRC_THRIFT_I32, 7, linked ? 1 : 2, compact);
     at = trc_thrift_put_i32(at, span->flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG), compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 8, 1, compact);
     at = trc_thrift_put_i64(at, start_us, compact);
@@ -139,23 +176,41 @@ int trc_jaeger_add(struct trc_encoder *e, const struct trc_span *span,
                       : add(e, span, attributes, count, false);
 }
 
+/* What a span says as tags, into list[TAGS_MAX]; returns how many. As Jaeger knows the kind of a
+ * span from a tag alone, so it knows its failure, whatever the names. The tracestate has the name
+ * that Jaeger gives it when it comes by OTLP (its translator's w3c.tracestate). */
+static inline unsigned list_tags(const struct trc_encoder *e, const struct trc_span *span,
+                                 struct trc_attribute *list) {
+    const struct trc_slice state = trc_span_get(span, TRC_STR_STATE);
+    unsigned count = trc_attributes(span, e->semconv, list);
+
+    if (span->error && !(e->semconv & TRC_SEMCONV_OPENTRACING))
+        list[count++] = (struct trc_attribute){.key = e->error_key, .i = 1};
+    if (state.p)
+        list[count++] = (struct trc_attribute){
+            .key = TRC_ATTR_NAMED, .name = TRC_SLICE("w3c.tracestate"), .s = state};
+    return count;
+}
+
 static int add_compact(struct trc_encoder *e, const struct trc_span *span) {
-    struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(span, e->semconv, list);
+    struct trc_attribute list[TAGS_MAX];
+    const unsigned count = list_tags(e, span, list);
 
     return add(e, span, list + e->lead_skip, count - e->lead_skip, true);
 }
 
 static int add_binary(struct trc_encoder *e, const struct trc_span *span) {
-    struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(span, e->semconv, list);
+    struct trc_attribute list[TAGS_MAX];
+    const unsigned count = list_tags(e, span, list);
 
     return add(e, span, list + e->lead_skip, count - e->lead_skip, false);
 }
 
-/* Everything behind the spans: Batch {3: seqNo, 4: ClientStats {1, 2, 3}}, and three stop bytes. */
-static char *put_tail(char *at, uint64_t sequence, const struct trc_client_stats *stats,
-                      bool compact) {
+/* Everything behind the spans: Batch {3: seqNo, 4: ClientStats {1, 2, 3}}, and their stop bytes. */
+static char *put_tail(const struct trc_encoder *e, uint64_t sequence,
+                      const struct trc_client_stats *stats) {
+    const bool compact = e->compact;
+    char *at = e->at;
     const uint64_t lost[] = {stats->full_queue, stats->too_large, stats->failed};
 
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 3, 1, compact);
@@ -165,8 +220,11 @@ static char *put_tail(char *at, uint64_t sequence, const struct trc_client_stats
         at = trc_thrift_put_field(at, TRC_THRIFT_I64, i + 1, 1, compact);
         at = trc_thrift_put_i64(at, (int64_t)lost[i], compact);
     }
-    memset(at, 0, 3); /* end of ClientStats, Batch and the arguments */
-    return at + 3;
+    *at++ = 0; /* end of ClientStats */
+    *at++ = 0; /* end of Batch */
+    if (!e->bare)
+        *at++ = 0; /* end of the arguments */
+    return at;
 }
 
 /* Everything before the spans, written so that it ends at e->spans. Returns where it begins. */
@@ -175,7 +233,8 @@ static char *put_head(struct trc_encoder *e, uint32_t seqid) {
     char list[1 + TRC_THRIFT_VARINT32_MAX + TRC_THRIFT_SLACK];
     char number[TRC_THRIFT_VARINT32_MAX + TRC_THRIFT_SLACK];
     /* The compact seqid is a plain varint, without zigzag. */
-    const size_t number_len = (size_t)(trc_thrift_put_len(number, seqid, e->compact) - number);
+    const size_t number_len =
+        e->bare ? 0 : (size_t)(trc_thrift_put_len(number, seqid, e->compact) - number);
     const size_t list_len = (size_t)(trc_thrift_put_list(list, e->count, e->compact) - list);
     const struct trc_slice parts[] = {c->open, {number, number_len}, c->head, {list, list_len}};
     char *at = e->spans;
@@ -190,7 +249,7 @@ static char *put_head(struct trc_encoder *e, uint32_t seqid) {
 static struct trc_slice finish(struct trc_encoder *e, uint64_t sequence,
                                const struct trc_client_stats *stats) {
     char *const start = put_head(e, (uint32_t)sequence);
-    char *const end = put_tail(e->at, sequence, stats, e->compact);
+    char *const end = put_tail(e, sequence, stats);
 
     e->at = e->spans;
     e->count = 0;
@@ -218,7 +277,8 @@ struct trc_encoder *trc_jaeger_make(const struct trc_jaeger_setup *setup) {
         trc_jaeger_constants_fini(&constants);
         return NULL;
     }
-    *e = (struct trc_encoder){.compact = setup->compact, .constants = constants};
+    *e = (struct trc_encoder){
+        .compact = setup->compact, .bare = setup->bare, .constants = constants};
     e->spans = e->at = e->buf + gap;
     e->limit = e->buf + setup->max_bytes - TAIL_MAX;
     return e;
@@ -272,7 +332,7 @@ static unsigned lead_tags(enum trc_semconv semconv, struct trc_jaeger_tag *lead,
     return count;
 }
 
-static struct trc_encoder *make(const struct trc_encoder_config *config, bool compact) {
+static struct trc_encoder *make(const struct trc_encoder_config *config, bool compact, bool bare) {
     const struct trc_resource *r = config->resource;
     struct trc_jaeger_tag lead[TRC_ATTR_MAX + 1];
     struct trc_jaeger_tag *process = malloc((5 + r->tag_count) * sizeof(*process));
@@ -284,6 +344,7 @@ static struct trc_encoder *make(const struct trc_encoder_config *config, bool co
     trc_hex_put16(uuid, r->client_uuid);
     const struct trc_jaeger_setup setup = {
         .compact = compact,
+        .bare = bare,
         .max_bytes = config->max_bytes,
         .service = r->service,
         .process = process,
@@ -298,16 +359,21 @@ static struct trc_encoder *make(const struct trc_encoder_config *config, bool co
     if (e) {
         e->semconv = config->semconv;
         e->lead_skip = skip;
+        e->error_key = trc_attribute_index(TRC_SLICE("error"));
     }
     return e;
 }
 
 static struct trc_encoder *make_compact(const struct trc_encoder_config *config) {
-    return make(config, true);
+    return make(config, true, false);
 }
 
 static struct trc_encoder *make_binary(const struct trc_encoder_config *config) {
-    return make(config, false);
+    return make(config, false, false);
+}
+
+static struct trc_encoder *make_batch(const struct trc_encoder_config *config) {
+    return make(config, false, true);
 }
 
 const struct trc_encoder_ops trc_encoder_jaeger_compact = {"jaeger compact", make_compact, drop,
@@ -315,3 +381,6 @@ const struct trc_encoder_ops trc_encoder_jaeger_compact = {"jaeger compact", mak
 
 const struct trc_encoder_ops trc_encoder_jaeger_binary = {"jaeger binary", make_binary, drop,
                                                           add_binary, finish};
+
+const struct trc_encoder_ops trc_encoder_jaeger_batch = {"jaeger batch", make_batch, drop,
+                                                         add_binary, finish};

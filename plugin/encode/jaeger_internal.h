@@ -4,6 +4,7 @@
  * bytes, which needs process tags and attributes of its own choice.
  *
  *   message = open, seqid, head, list header of the spans, span ..., seqNo, stats
+ *   bare    =              head, list header of the spans, span ..., seqNo, stats
  *   span    = ids, name, flags, times, list header of the tags, lead, (prefix, value) ...
  *
  * `open`, `head`, `lead` and each `prefix` are constant: Thrift's c_glib library writes them once,
@@ -12,6 +13,7 @@
 #ifndef TRACING_ENCODE_JAEGER_INTERNAL_H
 #define TRACING_ENCODE_JAEGER_INTERNAL_H
 
+#include "thrift_write.h"
 #include "tracing/encoder.h"
 
 /* A tag with its value. */
@@ -28,6 +30,7 @@ struct trc_jaeger_tag {
 /* What an encoder is made for. Borrowed by make only, but for `keys`, of which nothing is kept. */
 struct trc_jaeger_setup {
     bool compact; /* else the binary protocol */
+    bool bare;    /* a Batch alone, as the collector takes it, and no message around it */
     size_t max_bytes;
     struct trc_slice service;
     const struct trc_jaeger_tag *process; /* tags of the process */
@@ -38,19 +41,8 @@ struct trc_jaeger_setup {
     unsigned key_count;
 };
 
-/* Everything of a Tag before its value, and the type of that. Of one size, so that copying it takes
- * a few moves and no call: 48 bytes hold every name there is (make fails if one does not fit). */
-#define TRC_JAEGER_PREFIX_MAX 48
-
-struct trc_jaeger_prefix {
-    char bytes[TRC_JAEGER_PREFIX_MAX];
-    uint8_t len;
-    uint8_t type;    /* enum trc_attribute_type */
-    uint8_t pad[14]; /* a power of two is found by a shift */
-};
-
 struct trc_jaeger_constants {
-    struct trc_jaeger_prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
+    struct trc_thrift_prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
     unsigned lead_count;
     struct trc_slice open, head, lead; /* in bytes */
     char *bytes;                       /* malloc'd */
@@ -64,8 +56,8 @@ void trc_jaeger_constants_fini(struct trc_jaeger_constants *c);
 /* An encoder as the ops make it, of any parts; dropped by the ops' drop. NULL as make. */
 struct trc_encoder *trc_jaeger_make(const struct trc_jaeger_setup *setup);
 
-/* add of the ops, with `count` attributes (at most TRC_ATTR_MAX; keys are setup->keys) instead of
- * the span's own. No string is longer than TRC_SPAN_ARENA. */
+/* add of the ops, with `count` attributes (at most TRC_ATTR_MAX; keys are setup->keys, or NAMED)
+ * instead of the span's own. No string is longer than TRC_SPAN_ARENA, no name than 255. */
 int trc_jaeger_add(struct trc_encoder *encoder, const struct trc_span *span,
                    const struct trc_attribute *attributes, unsigned count);
 

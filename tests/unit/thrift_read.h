@@ -16,7 +16,7 @@
 static struct {
     GType type;
     void (*finalize)(GObject *object);
-} thrift_mended[8];
+} thrift_mended[16];
 
 static void thrift_mended_finalize(GObject *object) {
     GObjectClass *base = g_type_class_peek(G_TYPE_OBJECT);
@@ -70,9 +70,20 @@ static void reader_init(Reader *r) {
 
 /* Once, before anything is read. */
 static inline void thrift_read_setup(void) {
-    const GType types[] = {TYPE_TAG,          TYPE_SPAN,  TYPE_PROCESS,
-                           TYPE_CLIENT_STATS, TYPE_BATCH, TYPE_AGENT_EMIT_BATCH_ARGS,
+    const GType types[] = {TYPE_TAG,
+                           TYPE_SPAN_REF,
+                           TYPE_SPAN,
+                           TYPE_PROCESS,
+                           TYPE_CLIENT_STATS,
+                           TYPE_BATCH,
+                           TYPE_AGENT_EMIT_BATCH_ARGS,
+                           ZIPKIN_TYPE_ENDPOINT,
+                           ZIPKIN_TYPE_ANNOTATION,
+                           ZIPKIN_TYPE_BINARY_ANNOTATION,
+                           ZIPKIN_TYPE_SPAN,
+                           TYPE_AGENT_EMIT_ZIPKIN_BATCH_ARGS,
                            reader_get_type()};
+    _Static_assert(sizeof(types) / sizeof(types[0]) < 16, "no room in thrift_mended");
     thrift_mend(types, sizeof(types) / sizeof(types[0]));
 }
 
@@ -100,40 +111,41 @@ static inline void thrift_io_close(struct thrift_io *io) {
     g_byte_array_unref(io->bytes);
 }
 
-/* Decodes one emitBatch message, all of it: its arguments, to be unref'd, and its seqid. Fails the
- * test when it is not one. */
-static inline AgentEmitBatchArgs *thrift_read(bool compact, struct trc_slice message,
-                                              int32_t *seqid) {
+/* Decodes `message`, all of it: one ONEWAY call of `method` into its arguments, and its seqid; or
+ * without a method, nothing but the struct. Fails the test when it is not that. */
+static inline void thrift_read(bool compact, const char *method, struct trc_slice message,
+                               gpointer into, int32_t *seqid) {
     struct thrift_io io = thrift_io_open(compact, message);
-    AgentEmitBatchArgs *args = g_object_new(TYPE_AGENT_EMIT_BATCH_ARGS, NULL);
-    ThriftMessageType type;
+    ThriftMessageType type = T_ONEWAY;
     GError *error = NULL;
     gchar *name = NULL;
 
-    if (thrift_protocol_read_message_begin(io.protocol, &name, &type, seqid, &error) < 0 ||
-        thrift_struct_read(THRIFT_STRUCT(args), io.protocol, &error) < 0 ||
-        thrift_protocol_read_message_end(io.protocol, &error) < 0)
+    if ((method &&
+         thrift_protocol_read_message_begin(io.protocol, &name, &type, seqid, &error) < 0) ||
+        thrift_struct_read(THRIFT_STRUCT(into), io.protocol, &error) < 0 ||
+        (method && thrift_protocol_read_message_end(io.protocol, &error) < 0))
         fail_msg("Thrift does not read it: %s", error ? error->message : "?");
-    assert_string_equal(name, "emitBatch");
+    if (method)
+        assert_string_equal(name, method);
     assert_int_equal(type, T_ONEWAY);
     assert_int_equal(io.memory->at, message.len);
     g_free(name);
     thrift_io_close(&io);
-    return args;
 }
 
-/* Has Thrift write the same message; to be unref'd. */
-static inline GByteArray *thrift_write(bool compact, AgentEmitBatchArgs *args, int32_t seqid) {
+/* Has Thrift write the same again, and compares. */
+static inline void thrift_check_written(bool compact, const char *method, struct trc_slice message,
+                                        gpointer from, int32_t seqid) {
     struct thrift_io io = thrift_io_open(compact, (struct trc_slice){NULL, 0});
     GError *error = NULL;
 
-    if (thrift_protocol_write_message_begin(io.protocol, "emitBatch", T_ONEWAY, seqid, &error) <
-            0 ||
-        thrift_struct_write(THRIFT_STRUCT(args), io.protocol, &error) < 0)
+    if ((method &&
+         thrift_protocol_write_message_begin(io.protocol, method, T_ONEWAY, seqid, &error) < 0) ||
+        thrift_struct_write(THRIFT_STRUCT(from), io.protocol, &error) < 0)
         fail_msg("Thrift does not write it: %s", error ? error->message : "?");
-    GByteArray *bytes = g_byte_array_ref(io.bytes);
+    assert_int_equal(io.bytes->len, message.len);
+    assert_memory_equal(io.bytes->data, message.p, message.len);
     thrift_io_close(&io);
-    return bytes;
 }
 
 #endif

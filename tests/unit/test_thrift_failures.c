@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Making the Jaeger encoder's constants, with each call that can fail failing in turn: an error
- * comes back, and nothing stays (a sanitizer or valgrind looks). The source is included, so that
- * its calls are ours.
+ * Making the Thrift encoders' constants, with each call that can fail failing in turn: an error
+ * comes back, and nothing stays (a sanitizer or valgrind looks). The sources are included, so that
+ * their calls are ours.
  */
 #include "torture.h"
 #include "tracing/version.h"
@@ -28,6 +28,8 @@ static gint32 failing(gint32 written, GError **error) {
     failing(thrift_protocol_write_message_begin(p, name, type, id, error), error)
 #define thrift_protocol_write_field_begin(p, name, type, id, error)                                \
     failing(thrift_protocol_write_field_begin(p, name, type, id, error), error)
+#define thrift_protocol_write_field_stop(p, error)                                                 \
+    failing(thrift_protocol_write_field_stop(p, error), error)
 #define thrift_protocol_write_list_begin(p, type, count, error)                                    \
     failing(thrift_protocol_write_list_begin(p, type, count, error), error)
 #define thrift_protocol_write_binary(p, bytes, len, error)                                         \
@@ -35,9 +37,11 @@ static gint32 failing(gint32 written, GError **error) {
 #define thrift_protocol_write_i64(p, i, error)                                                     \
     failing(thrift_protocol_write_i64(p, i, error), error)
 
+#include "../../plugin/encode/thrift_write.c"
+
 #include "../../plugin/encode/jaeger_constants.c"
 
-static void each_failure_is_an_error(void **state) {
+static void jaeger_constants(void **state) {
     static const struct trc_attribute_key keys[] = {
         {TRC_SLICE("s"), TRC_ATTR_STRING, {NULL, 0}},
         {TRC_SLICE("i"), TRC_ATTR_INT, {NULL, 0}},
@@ -58,10 +62,11 @@ static void each_failure_is_an_error(void **state) {
     struct trc_jaeger_constants constants;
 
     (void)state;
-    for (int compact = 0; compact < 2; compact++) {
+    for (int form = 0; form < 3; form++) {
         unsigned no_memory = 0, refused = 0;
         int rc = 0;
-        setup.compact = compact;
+        setup.compact = form == 1;
+        setup.bare = form == 2;
         for (torture_begin(); torture_next();) {
             rc = trc_jaeger_constants_init(&constants, &setup);
             no_memory += rc == -ENOMEM;
@@ -78,7 +83,7 @@ static void each_failure_is_an_error(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_failure_is_an_error),
+        cmocka_unit_test(jaeger_constants),
     };
-    return cmocka_run_group_tests_name("jaeger_failures", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("thrift_failures", tests, NULL, NULL);
 }
