@@ -11,6 +11,10 @@
  * Returns 0, or -EINVAL with *out untouched. Thread: any. */
 int trc_hex_u64(struct trc_slice s, uint64_t *out);
 
+/* Reads exactly 16 digits at `p`, of the lower case only, into *out: ids as W3C and B3 write them.
+ * Returns 0, or -EINVAL with *out untouched. Thread: any. */
+int trc_hex_id(const char *p, uint64_t *out);
+
 /* Writes `v` as exactly 16 lower-case digits at `out`, without a NUL. Thread: any. */
 void trc_hex_put16(char *out, uint64_t v);
 

@@ -49,4 +49,16 @@ static inline struct trc_slice trc_slice_trim(struct trc_slice s) {
     return s;
 }
 
+/* Takes the item before the next `separator`, or all that is left, off *rest. False when nothing is
+ * left: *rest is absent then. An empty slice is one empty item. Thread: any. */
+static inline bool trc_slice_split(struct trc_slice *rest, char separator, struct trc_slice *item) {
+    if (!rest->p)
+        return false;
+    const char *end = rest->len ? memchr(rest->p, separator, rest->len) : NULL;
+    *item = (struct trc_slice){rest->p, end ? (size_t)(end - rest->p) : rest->len};
+    *rest =
+        end ? (struct trc_slice){end + 1, rest->len - item->len - 1} : (struct trc_slice){NULL, 0};
+    return true;
+}
+
 #endif

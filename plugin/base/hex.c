@@ -63,6 +63,13 @@ int trc_hex_u64(struct trc_slice s, uint64_t *out) {
     return parse_short(s, out);
 }
 
+int trc_hex_id(const char *p, uint64_t *out) {
+    digits x;
+    memcpy(&x, p, 16);
+    const wide upper = (wide)((x & 0x60) == 0x40); /* where the letters of the upper case are */
+    return !(upper[0] | upper[1]) && parse16(p, out) ? 0 : -EINVAL;
+}
+
 void trc_hex_put16(char *out, uint64_t v) {
     bytes packed;
     v = htobe64(v);

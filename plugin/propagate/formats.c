@@ -5,8 +5,8 @@
 #include "formats.h"
 
 const struct trc_format *const trc_formats[] = {
-    &trc_format_jaeger,
-    NULL,
+    &trc_format_jaeger, &trc_format_tracecontext, &trc_format_baggage,
+    &trc_format_b3,     &trc_format_b3multi,      NULL,
 };
 
 const struct trc_format *trc_format_find(struct trc_slice name) {

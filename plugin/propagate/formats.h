@@ -8,5 +8,9 @@
 #include "tracing/format.h"
 
 extern const struct trc_format trc_format_jaeger;
+extern const struct trc_format trc_format_tracecontext;
+extern const struct trc_format trc_format_baggage;
+extern const struct trc_format trc_format_b3;
+extern const struct trc_format trc_format_b3multi;
 
 #endif

@@ -203,10 +203,15 @@ static bool put_cgi_name(struct trc_buf *b, struct trc_slice key) {
     return !b->overflow;
 }
 
-static bool came_as_header(const struct trc_carrier *carrier, struct trc_slice name) {
+/* Is it in the request, or about to be? Keys that only differ in case make one name. */
+static bool is_there(const struct trc_carrier *carrier, struct trc_slice name,
+                     const struct trc_injection *out) {
     struct trc_slice rest = {name.p + sizeof(PREFIX) - 1, name.len - (sizeof(PREFIX) - 1)};
     for (unsigned i = 0; i < carrier->prefixed_count; i++)
         if (trc_slice_equal(carrier->prefixed[i].rest, rest))
+            return true;
+    for (unsigned i = 0; i < out->count; i++)
+        if (trc_slice_equal(out->item[i].name, name))
             return true;
     return false;
 }
@@ -221,7 +226,7 @@ static void inject_baggage(const struct trc_baggage *baggage, const struct trc_c
         size_t start = out->buf.len;
         bool usable = put_cgi_name(&out->buf, key);
         struct trc_slice name = {out->buf.p + start, out->buf.len - start};
-        if (!usable || came_as_header(carrier, name)) {
+        if (!usable || is_there(carrier, name, out)) {
             out->overflow |= out->buf.overflow;
             trc_buf_rewind(&out->buf, start);
             continue;

@@ -237,6 +237,32 @@ static inline void case_read(struct format_case *c, const char *line) {
     c->carrier.prefixed = c->prefixed;
 }
 
+/* A carrier of `headers`, written as on the left of an arrow; lives until the next one. */
+static inline const struct trc_carrier *case_carrier(const struct trc_format *format,
+                                                     const char *headers) {
+    static struct format_case c;
+    static char line[CASE_TEXT];
+    memset(&c, 0, offsetof(struct format_case, text));
+    c.text_len = 0;
+    c.format = format;
+    snprintf(c.where, sizeof(c.where), "%s", headers);
+    snprintf(line, sizeof(line), "%s =>", headers);
+    case_read(&c, line);
+    return &c.carrier;
+}
+
+/* What was injected under a CGI name: text that lives until the next call, "removed", or NULL. */
+static inline const char *case_injected(const struct trc_injection *injection, const char *name) {
+    static char text[TRC_INJECTION_BYTES + 1];
+    for (unsigned i = 0; i < injection->count; i++)
+        if (trc_slice_equal(injection->item[i].name, trc_slice_of(name))) {
+            struct trc_slice v = injection->item[i].value;
+            snprintf(text, sizeof(text), "%.*s", (int)v.len, v.p ? v.p : "");
+            return v.p ? text : "removed";
+        }
+    return NULL;
+}
+
 /* Calls `each` for every case of the format's file. */
 static inline void format_cases(const struct trc_format *format,
                                 void (*each)(struct format_case *)) {

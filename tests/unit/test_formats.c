@@ -135,7 +135,10 @@ static const struct {
     const char *format;
     uint8_t flags; /* that it can carry */
 } carries[] = {
-    {"jaeger", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG}, /* no random flag */
+    {"jaeger", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG},        /* no random flag */
+    {"tracecontext", TRC_FLAG_SAMPLED | TRC_FLAG_RANDOM}, /* no debug */
+    {"b3", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG},
+    {"b3multi", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG},
 };
 
 static uint8_t flags_of(const struct trc_format *format) {

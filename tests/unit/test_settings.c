@@ -251,7 +251,7 @@ static const struct {
     {"JAEGER_SAMPLER_TYPE=remote", SAMPLER, "1:1", true},
     {"OTEL_PROPAGATORS=jaeger,tracecontext,baggage", EXTRACT, "jaeger", false},
     {"OTEL_PROPAGATORS=none", EXTRACT, "none", false},
-    {"OTEL_PROPAGATORS=B3,Jaeger", EXTRACT, "jaeger", false},
+    {"OTEL_PROPAGATORS=B3,Jaeger", EXTRACT, "b3", false},
     {"OTEL_PROPAGATORS=xray", EXTRACT, "jaeger", true},
     {"JAEGER_PROPAGATION=Jaeger", EXTRACT, "jaeger", false},
     {"OTEL_SEMCONV_STABILITY_OPT_IN=http", SEMCONV, "1", false},

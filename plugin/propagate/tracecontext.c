@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * W3C Trace Context, level 2: traceparent and tracestate. In the table in formats.c.
+ *
+ *   traceparent = version "-" trace-id "-" parent-id "-" trace-flags    (2, 32, 16 and 2 digits)
+ *
+ * We have no entry of our own in tracestate, so it goes on as it came or not at all: it stays in
+ * the request untouched when our span continues the trace it belongs to, and is taken out of it
+ * else. One that is malformed does no harm to traceparent (section 3.3) and is no error of the
+ * context: the trace goes on without it. The same key twice is let pass, as the specification's own
+ * test suite wants it.
+ */
+#include "formats.h"
+#include "tracing/hex.h"
+#include <errno.h>
+
+enum { TRACEPARENT, TRACESTATE };
+
+static const char *const headers[] = {"HTTP_TRACEPARENT", "HTTP_TRACESTATE", NULL};
+
+/* Where the fields are, in any version (section 3.2.4). */
+enum { TRACE_ID = 3, PARENT_ID = 36, FLAGS = 53, LENGTH = 55 };
+
+/* Bits of trace-flags (section 3.2.2.5); others are ignored, and 0 in what we write. */
+enum { SAMPLED = 0x01, RANDOM = 0x02 };
+
+#define MEMBERS_MAX 32 /* section 3.3.1.1 */
+#define KEY_MAX 256
+#define VALUE_MAX 256
+
+/* --- traceparent ------------------------------------------------------------------------------ */
+
+/* Two digits of the lower case, or -1. */
+static int octet(const char *p) {
+    int high = trc_hex_digit(p[0]), low = trc_hex_digit(p[1]);
+    bool upper = (p[0] & 0x60) == 0x40 || (p[1] & 0x60) == 0x40;
+    return high < 0 || low < 0 || upper ? -1 : high << 4 | low;
+}
+
+static int parse(struct trc_slice s, struct trc_context *out) {
+    const char *p = s.p;
+    struct trc_context c = {0};
+    if (s.len < LENGTH || p[TRACE_ID - 1] != '-' || p[PARENT_ID - 1] != '-' || p[FLAGS - 1] != '-')
+        return -EINVAL;
+    const int version = octet(p), flags = octet(p + FLAGS);
+    if (version < 0 || version == 0xff || flags < 0)
+        return -EINVAL;
+    if (s.len > LENGTH && (version == 0 || p[LENGTH] != '-'))
+        return -EINVAL;
+    if (trc_hex_id(p + TRACE_ID, &c.trace_hi) || trc_hex_id(p + TRACE_ID + 16, &c.trace_lo) ||
+        trc_hex_id(p + PARENT_ID, &c.span_id))
+        return -EINVAL;
+    if (!(c.trace_hi | c.trace_lo) || !c.span_id)
+        return -EINVAL;
+    if (flags & SAMPLED)
+        c.flags |= TRC_FLAG_SAMPLED;
+    if (flags & RANDOM)
+        c.flags |= TRC_FLAG_RANDOM;
+    *out = c;
+    return 0;
+}
+
+/* --- tracestate ------------------------------------------------------------------------------- */
+
+/* ( lcalpha / DIGIT ) 0*255( lcalpha / DIGIT / "_" / "-" / "*" / "/" / "@" ) */
+static bool is_key(struct trc_slice s) {
+    static const bool keychar[256] = {
+        ['a' ... 'z'] = true, ['0' ... '9'] = true, ['_'] = true, ['-'] = true,
+        ['*'] = true,         ['/'] = true,         ['@'] = true};
+    if (s.len == 0 || s.len > KEY_MAX ||
+        !((s.p[0] >= 'a' && s.p[0] <= 'z') || (s.p[0] >= '0' && s.p[0] <= '9')))
+        return false;
+    for (size_t i = 1; i < s.len; i++)
+        if (!keychar[(uint8_t)s.p[i]])
+            return false;
+    return true;
+}
+
+/* 0*255(chr) nblk-chr: printable, neither "," (which is none of it already) nor "=". White space at
+ * its end was trimmed. */
+static bool is_value(struct trc_slice s) {
+    if (s.len == 0 || s.len > VALUE_MAX)
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (s.p[i] < 0x20 || s.p[i] > 0x7e || s.p[i] == '=')
+            return false;
+    return true;
+}
+
+/* Empty members are allowed, and do not count. One that has no others says nothing: it is not sent
+ * on, as section 3.3.1.1 wants. */
+static bool is_state(struct trc_slice rest) {
+    unsigned members = 0;
+    struct trc_slice member, key;
+    while (trc_slice_split(&rest, ',', &member)) {
+        member = trc_slice_trim(member);
+        if (member.len == 0)
+            continue;
+        trc_slice_split(&member, '=', &key); /* leaves the value */
+        if (++members > MEMBERS_MAX || !is_key(key) || !is_value(member))
+            return false;
+    }
+    return members > 0;
+}
+
+/* The tracestate that may go on, or absent. Of a variable that is there twice only a part is known.
+ */
+static struct trc_slice state_of(const struct trc_carrier *carrier) {
+    struct trc_slice s = carrier->value[TRACESTATE];
+    if (!s.p || carrier->repeated & (1u << TRACESTATE) || !is_state(s))
+        return (struct trc_slice){NULL, 0};
+    return trc_slice_trim(s);
+}
+
+/* --- The format ------------------------------------------------------------------------------- */
+
+/* Two traceparents arrive as "A, B", or as a variable that is there twice: neither is believed. */
+static int extract(const struct trc_carrier *carrier, struct trc_extracted *out) {
+    const struct trc_slice s = carrier->value[TRACEPARENT];
+    if (!s.p)
+        return -ENOENT;
+    if (carrier->repeated & (1u << TRACEPARENT) || parse(trc_slice_trim(s), &out->context))
+        return -EINVAL;
+    out->state = state_of(carrier);
+    return 0;
+}
+
+static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
+                   struct trc_injection *out) {
+    const struct trc_context *c = what->context;
+    struct trc_buf *b = trc_injection_begin(out, base + TRACEPARENT, TRC_SLICE("HTTP_TRACEPARENT"));
+    char *p = trc_buf_take(b, LENGTH);
+    if (p) {
+        const unsigned flags =
+            (c->flags & TRC_FLAG_SAMPLED ? SAMPLED : 0) | (c->flags & TRC_FLAG_RANDOM ? RANDOM : 0);
+        memcpy(p, "00-", 3);
+        trc_hex_put16(p + TRACE_ID, c->trace_hi);
+        trc_hex_put16(p + TRACE_ID + 16, c->trace_lo);
+        p[PARENT_ID - 1] = '-';
+        trc_hex_put16(p + PARENT_ID, c->span_id);
+        p[FLAGS - 1] = '-';
+        p[FLAGS] = '0';
+        p[FLAGS + 1] = (char)('0' + flags);
+    }
+    trc_injection_end(out);
+    if (__builtin_expect(carrier->value[TRACESTATE].p != NULL, 0) &&
+        (what->from != &trc_format_tracecontext || !state_of(carrier).p))
+        trc_injection_remove(out, base + TRACESTATE, TRC_SLICE("HTTP_TRACESTATE"));
+}
+
+const struct trc_format trc_format_tracecontext = {
+    .name = "tracecontext",
+    .headers = headers,
+    .extract = extract,
+    .inject = inject,
+};
