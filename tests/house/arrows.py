@@ -20,7 +20,7 @@ HEADERS = {
     'send': 'otlp_answer sender',
     'trace': 'journal request sampler tracer trust',
     'report': 'exporter reporter',
-    'host': 'packet settings',
+    'host': 'packet response settings',
 }
 ROOM_OF = {stem: room for room, stems in HEADERS.items() for stem in stems.split()}
 

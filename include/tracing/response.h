@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Response headers that tell the client which trace it was in (tracing-response-header).
+ *
+ * The host gives the lines to the server with everything the application answers; the settings read
+ * the names. One table in plugin/host/response.c: a new header is its name, its line there, and
+ * what writes its value.
+ */
+#ifndef TRACING_RESPONSE_H
+#define TRACING_RESPONSE_H
+
+#include "tracing/buf.h"
+#include "tracing/context.h"
+
+/* Headers there are, each one bit (1u << header) of a set. */
+enum trc_response_header {
+    TRC_RESPONSE_UBER_TRACE_ID,
+    TRC_RESPONSE_TRACERESPONSE,
+    TRC_RESPONSE_SERVER_TIMING,
+    TRC_RESPONSE_X_TRACE_ID,
+    TRC_RESPONSE_COUNT
+};
+
+/* What each is called, in the option and, as field names have no case, on the wire. */
+extern const char *const trc_response_names[TRC_RESPONSE_COUNT];
+
+/* The header (enum trc_response_header) called `name`, exactly, or -1. Thread: startup. */
+int trc_response_find(struct trc_slice name);
+
+/* Lines of all headers together, with the one that shows them to scripts (Fetch standard,
+ * Access-Control-Expose-Headers), and their bytes. */
+#define TRC_RESPONSE_LINES (TRC_RESPONSE_COUNT + 1)
+#define TRC_RESPONSE_BYTES 512
+
+/* Lines for one response, without line ends. */
+struct trc_response {
+    struct trc_slice line[TRC_RESPONSE_LINES]; /* in bytes[] */
+    unsigned count;
+    char bytes[TRC_RESPONSE_BYTES];
+};
+
+/* Fills *out with the lines of the `headers` (a set) for the context of our own span. Thread:
+ * request. */
+void trc_response_write(unsigned headers, const struct trc_context *context,
+                        struct trc_response *out);
+
+#endif
