@@ -12,5 +12,8 @@ extern const struct trc_format trc_format_tracecontext;
 extern const struct trc_format trc_format_baggage;
 extern const struct trc_format trc_format_b3;
 extern const struct trc_format trc_format_b3multi;
+extern const struct trc_format trc_format_gcp;
+extern const struct trc_format trc_format_xray;
+extern const struct trc_format trc_format_eagleeye;
 
 #endif

@@ -16,12 +16,13 @@ static void must(bool truth) {
 }
 
 static void check(const struct trc_format *format, const struct trc_carrier *carrier,
-                  const struct trc_baggage *baggage, const struct trc_context *context) {
+                  const struct trc_baggage *baggage, const struct trc_context *context,
+                  const struct trc_format *from) {
     static struct trc_injection injection;
     static struct trc_baggage again;
     struct trc_slice values[8] = {{NULL, 0}};
     struct trc_extracted ex = {0};
-    const struct trc_outgoing what = {context, baggage, format};
+    const struct trc_outgoing what = {context, baggage, from};
     trc_injection_clear(&injection);
     trc_baggage_clear(&again);
     format->inject(&what, carrier, 0, &injection);
@@ -74,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (ex.context.trace_hi | ex.context.trace_lo) {
             ex.context.flags &= (uint8_t)~TRC_FLAG_DEFERRED;
             ex.context.span_id = ours.span_id;
-            check(trc_formats[f], &carrier, &baggage, &ex.context);
+            check(trc_formats[f], &carrier, &baggage, &ex.context, rc == 0 ? trc_formats[f] : NULL);
         }
     }
     return 0;

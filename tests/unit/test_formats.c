@@ -139,6 +139,9 @@ static const struct {
     {"tracecontext", TRC_FLAG_SAMPLED | TRC_FLAG_RANDOM}, /* no debug */
     {"b3", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG},
     {"b3multi", TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG},
+    {"gcp", TRC_FLAG_SAMPLED},
+    {"xray", TRC_FLAG_SAMPLED},
+    {"eagleeye", TRC_FLAG_SAMPLED},
 };
 
 static uint8_t flags_of(const struct trc_format *format) {
