@@ -25,7 +25,7 @@ build    libssl-dev                    uwsgi.h includes openssl/ssl.h
 build    uuid-dev                      uwsgi.h includes uuid/uuid.h
 build    zlib1g-dev                    uwsgi.h includes zlib.h; messages in gzip
 build    libcurl4-openssl-dev          export over HTTP; with OpenSSL, as uWSGI itself has it
-build    libjansson-dev                what a collector answers
+build    libjansson-dev                answers of collectors and of sampling servers
 build    libthrift-c-glib-dev          thrift c_glib: the Jaeger wires
 build    libglib2.0-dev                thrift_c_glib.pc requires it, the package does not
 

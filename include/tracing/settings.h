@@ -78,9 +78,4 @@ int trc_options_add(struct trc_options *options, enum trc_option option, const c
 int trc_settings_make(const struct trc_options *options, const char *directory,
                       struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]);
 
-/* Values with a unit. "500ms", "1s", "2m" / "64k", "1M", "65000". Return 0 or -EINVAL with *out
- * untouched. Thread: startup. */
-int trc_parse_duration(struct trc_slice text, uint64_t *out_ns);
-int trc_parse_size(struct trc_slice text, uint64_t *out_bytes);
-
 #endif

@@ -60,6 +60,8 @@ enum trc_sampler_type {
     TRC_SAMPLER_CONST = 1,
     TRC_SAMPLER_PROBABILISTIC = 2,
     TRC_SAMPLER_RATELIMITING = 3,
+    TRC_SAMPLER_LOWERBOUND = 4, /* probability said no, the rate each operation is promised yes */
+    TRC_SAMPLER_REMOTE = 5,     /* a server says which: never in a span, which has the one above */
 };
 
 struct trc_str {

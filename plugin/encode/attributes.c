@@ -268,6 +268,10 @@ static inline void add_sampler(struct list *l) {
         add_string(l, SAMPLER_TYPE, TRC_SLICE("ratelimiting"));
         add_double(l, SAMPLER_PARAM, l->span->sampler_param);
         break;
+    case TRC_SAMPLER_LOWERBOUND:
+        add_string(l, SAMPLER_TYPE, TRC_SLICE("lowerbound"));
+        add_double(l, SAMPLER_PARAM, l->span->sampler_param);
+        break;
     }
 }
 

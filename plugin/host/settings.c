@@ -7,6 +7,7 @@
 #include "tracing/clock.h"
 #include "tracing/journal.h"
 #include "tracing/log.h"
+#include "tracing/values.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * Samplers. The rate limiter is a leaky bucket written down as one number, the time at which the
- * account would be level (GCRA), so that all workers can share it with one compare-and-swap.
+ * Samplers as configured: their text, and the decisions of those that need no server.
  */
 #include "tracing/sampler.h"
-#include "tracing/clock.h"
+#include "limit.h"
+#include "tracing/values.h"
+#include <curl/curl.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-#define ID_MASK UINT64_C(0x7fffffffffffffff)
+#define INITIAL 0.001
+#define INTERVAL_NS (60 * TRC_NS_PER_S)
+#define INTERVAL_MIN_NS (100 * TRC_NS_PER_MS)
+#define INTERVAL_MAX_NS (3600 * TRC_NS_PER_S)
 
 /* A finite number >= 0 that fills all of `s`. */
 static int parse_number(struct trc_slice s, double *out) {
@@ -27,28 +31,106 @@ static int parse_number(struct trc_slice s, double *out) {
     return 0;
 }
 
-int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out) {
-    const char *colon = text.len ? memchr(text.p, ':', text.len) : NULL;
-    struct trc_sampler s = {0};
-    if (!colon)
+/* Takes what lies before the first byte of `stop`, or all, off the front of *s. */
+static struct trc_slice take_until(struct trc_slice *s, const char *stop) {
+    size_t len = 0;
+    while (len < s->len && !strchr(stop, s->p[len]))
+        len++;
+    struct trc_slice head = {s->p, len};
+    *s = (struct trc_slice){s->p + len, s->len - len};
+    return head;
+}
+
+static bool take_prefix(struct trc_slice *s, const char *prefix) {
+    size_t len = strlen(prefix);
+    if (s->len < len || memcmp(s->p, prefix, len) != 0)
+        return false;
+    *s = (struct trc_slice){s->p + len, s->len - len};
+    return true;
+}
+
+/* --- Remote -------------------------------------------------------------------------------- */
+
+/* libcurl says now what it would say at the first poll. A query is ours to write, a fragment is
+ * sent nowhere, and a password would end up in the log. */
+static bool is_url(struct trc_slice s) {
+    char text[TRC_SAMPLER_URL_MAX + 1], *part = NULL;
+    struct trc_slice rest = s;
+    if (s.len >= sizeof(text) || memchr(s.p, '\0', s.len) ||
+        !(take_prefix(&rest, "http://") || take_prefix(&rest, "https://")) ||
+        (rest.len > 0 && rest.p[0] == '/')) /* libcurl passes over a third slash */
+        return false;
+    memcpy(text, s.p, s.len);
+    text[s.len] = '\0';
+    CURLU *url = curl_url();
+    bool good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK;
+    static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+                                         CURLUPART_FRAGMENT};
+    for (unsigned i = 0; good && i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
+        good = curl_url_get(url, unwanted[i], &part, 0) != CURLUE_OK;
+        curl_free(part);
+        part = NULL;
+    }
+    curl_url_cleanup(url);
+    return good && !memchr(s.p, '?', s.len) && !memchr(s.p, '#', s.len);
+}
+
+static int parse_option(struct trc_slice word, struct trc_sampler *s) {
+    uint64_t ns;
+    double p;
+    if (take_prefix(&word, "interval=")) {
+        if (trc_parse_duration(word, &ns) || ns < INTERVAL_MIN_NS || ns > INTERVAL_MAX_NS)
+            return -EINVAL;
+        s->interval_ns = ns;
+        return 0;
+    }
+    if (!take_prefix(&word, "initial=") || parse_number(word, &p) || p > 1)
         return -EINVAL;
-    struct trc_slice name = {text.p, (size_t)(colon - text.p)};
-    if (parse_number((struct trc_slice){colon + 1, text.len - name.len - 1}, &s.param))
+    s->param = p;
+    return 0;
+}
+
+/* What follows "remote". */
+static int parse_remote(struct trc_slice rest, struct trc_sampler *out) {
+    struct trc_sampler s = {
+        .type = TRC_SAMPLER_REMOTE,
+        .param = INITIAL,
+        .url = TRC_SLICE(TRC_SAMPLER_URL),
+        .interval_ns = INTERVAL_NS,
+    };
+    if (take_prefix(&rest, ":")) {
+        s.url = take_until(&rest, " ");
+        if (!is_url(s.url))
+            return -EINVAL;
+    }
+    while (rest.len > 0) {
+        if (!take_prefix(&rest, " "))
+            return -EINVAL;
+        struct trc_slice word = take_until(&rest, " ");
+        if (word.len > 0 && parse_option(word, &s))
+            return -EINVAL;
+    }
+    *out = s;
+    return 0;
+}
+
+/* --- Local --------------------------------------------------------------------------------- */
+
+int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out) {
+    struct trc_sampler s = {0};
+    struct trc_slice rest = text, name = take_until(&rest, ": ");
+    if (trc_slice_equal(name, TRC_SLICE("remote")))
+        return parse_remote(rest, out);
+    if (!take_prefix(&rest, ":") || parse_number(rest, &s.param))
         return -EINVAL;
     if (trc_slice_equal(name, TRC_SLICE("const")) && (s.param == 0 || s.param == 1)) {
         s.type = TRC_SAMPLER_CONST;
     } else if (trc_slice_equal(name, TRC_SLICE("probabilistic")) && s.param <= 1) {
         s.type = TRC_SAMPLER_PROBABILISTIC;
-        /* 2^63 - 1 is not a double: the product for 1 is 2^63, one too many. */
-        s.boundary = s.param == 1 ? ID_MASK : (uint64_t)(s.param * (double)ID_MASK);
-    } else if (trc_slice_equal(name, TRC_SLICE("ratelimiting")) && s.param <= 1e9) {
+        s.boundary = trc_boundary_of(s.param);
+    } else if (trc_slice_equal(name, TRC_SLICE("ratelimiting")) && s.param <= TRC_RATE_MAX) {
         s.type = TRC_SAMPLER_RATELIMITING;
-        if (s.param > 0) {
-            /* As Jaeger's clients: the balance is at most max(rate, 1), and full at the start. */
-            double cost = (double)TRC_NS_PER_S / s.param, burst = s.param > 1 ? s.param : 1;
-            s.cost_ns = cost < 1e18 ? (uint64_t)cost : (uint64_t)1e18;
-            s.burst_ns = (uint64_t)((burst - 1) * (double)s.cost_ns);
-        }
+        s.limit = trc_limit_of(s.param);
     } else {
         return -EINVAL;
     }
@@ -56,25 +138,13 @@ int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out) {
     return 0;
 }
 
-static bool spend(const struct trc_sampler *s, _Atomic uint64_t *account, uint64_t now) {
-    uint64_t level = atomic_load_explicit(account, memory_order_relaxed);
-    for (;;) {
-        if (level > now && level - now > s->burst_ns)
-            return false;
-        uint64_t after = (level > now ? level : now) + s->cost_ns;
-        if (atomic_compare_exchange_weak_explicit(account, &level, after, memory_order_relaxed,
-                                                  memory_order_relaxed))
-            return true;
-    }
-}
-
 bool trc_sampler_sample(const struct trc_sampler *s, uint64_t trace_lo, _Atomic uint64_t *account,
                         uint64_t mono_ns) {
     switch (s->type) {
     case TRC_SAMPLER_PROBABILISTIC:
-        return s->boundary && (trace_lo & ID_MASK) <= s->boundary;
+        return trc_probable(s->boundary, trace_lo);
     case TRC_SAMPLER_RATELIMITING:
-        return s->cost_ns && spend(s, account, mono_ns);
+        return trc_limit_spend(s->limit, account, mono_ns);
     default:
         return s->param != 0;
     }

@@ -13,13 +13,13 @@ import sys
 RANK = {'base': 0, 'model': 1, 'propagate': 2, 'encode': 2, 'send': 2, 'trace': 3, 'report': 4, 'host': 5}
 
 HEADERS = {
-    'base': 'buf clock decimal hex log names percent random slice utf8 version',
+    'base': 'buf clock decimal hex log names percent random slice utf8 values version',
     'model': 'context span',
     'propagate': 'format',
     'encode': 'attributes encoder',
-    'send': 'otlp_answer sender',
-    'trace': 'journal request sampler tracer trust',
-    'report': 'exporter reporter',
+    'send': 'fetch otlp_answer sender',
+    'trace': 'journal request sampler strategies tracer trust',
+    'report': 'exporter reporter sampling_answer sampling_poller',
     'host': 'packet response settings',
 }
 ROOM_OF = {stem: room for room, stems in HEADERS.items() for stem in stems.split()}

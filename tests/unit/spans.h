@@ -121,7 +121,7 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     span->duration_ns = spans_random_number(r) >> 8;
     span->request_bytes = spans_random_number(r) >> 1;
     span->response_bytes = spans_random_number(r) >> 1;
-    span->sampler_type = (uint8_t)(trc_random_next(r) % 4);
+    span->sampler_type = (uint8_t)(trc_random_next(r) % 5);
     span->sampler_param =
         (double)(trc_random_next(r) >> 11) * 0x1p-53 * (double)(1 << trc_random_next(r) % 8);
     span->worker = (uint16_t)spans_random_number(r);

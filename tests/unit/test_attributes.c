@@ -303,6 +303,10 @@ static void samplers_and_debug_id(void **state) {
         span.sampler_param = 2.5;
         assert_true(has(&span, semconv, "sampler.type='ratelimiting'"));
         assert_true(has(&span, semconv, "sampler.param=2.5"));
+        span.sampler_type = TRC_SAMPLER_LOWERBOUND; /* its param is the probability that said no */
+        span.sampler_param = 0.25;
+        assert_true(has(&span, semconv, "sampler.type='lowerbound'"));
+        assert_true(has(&span, semconv, "sampler.param=0.25"));
         spans_set(&span, TRC_STR_DEBUG_ID, "find me");
         assert_true(has(&span, semconv, "jaeger-debug-id='find me'"));
     }

@@ -402,7 +402,15 @@ static void samplers_are_parsed_strictly(void **state) {
                                        "probabilistic:.5",
                                        "ratelimiting:0",
                                        "ratelimiting:2.5",
-                                       "probabilistic:1e-3"};
+                                       "probabilistic:1e-3",
+                                       "remote",
+                                       "remote:http://agent:5778/sampling",
+                                       "remote:https://[::1]:14268/api/sampling",
+                                       "remote:http://h",
+                                       "remote:http://h/a;interval=1s,initial=0", /* all of it */
+                                       "remote initial=0",
+                                       "remote:http://h/ interval=100ms initial=1",
+                                       "remote:http://h/  initial=.5   interval=60m "};
     static const char *const bad[] = {"",
                                       "const",
                                       "const:",
@@ -419,13 +427,56 @@ static void samplers_are_parsed_strictly(void **state) {
                                       "remote:",
                                       "ratelimiting: 1",
                                       ":1",
-                                      "probabilistic:0x1p-2"};
+                                      "probabilistic:0x1p-2",
+                                      "remote:0.5",
+                                      "remote:agent:5778",
+                                      "remote:ftp://h/",
+                                      "remote:http://",
+                                      "remote:http:/h/",
+                                      "remote:http:///h",
+                                      "remote:http://h:70000/",
+                                      "remote:http://h:x/",
+                                      "remote:http://user:password@h/",
+                                      "remote:http://h/?service=x",
+                                      "remote:http://h/?",
+                                      "remote:http://h/#a",
+                                      "remote:http://h/\x01",
+                                      "remote:http://h/ often",
+                                      "remote:http://h/ interval=",
+                                      "remote:http://h/ interval=5",
+                                      "remote:http://h/ interval=99ms",
+                                      "remote:http://h/ interval=61m",
+                                      "remote:http://h/ initial=1.1",
+                                      "remote:http://h/ initial=-0",
+                                      "remote:http://h/;interval=1s initial",
+                                      "remote: interval=1s",
+                                      "remoter"};
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
         assert_true(parses(good[i]));
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         print_message("%s\n", bad[i]);
         assert_false(parses(bad[i]));
     }
+}
+
+static void a_remote_sampler_says_whom_to_ask(void **state) {
+    (void)state;
+    struct trc_sampler s;
+    assert_int_equal(trc_sampler_parse(TRC_SLICE("remote"), &s), 0);
+    assert_int_equal(s.type, TRC_SAMPLER_REMOTE);
+    assert_true(trc_slice_equal(s.url, TRC_SLICE("http://127.0.0.1:5778/sampling")));
+    assert_int_equal(s.interval_ns, 60 * TRC_NS_PER_S);
+    assert_true(s.param == 0.001);
+    const char *text = "remote:https://h:1/a interval=5000ms initial=0.25";
+    assert_int_equal(trc_sampler_parse(trc_slice_of(text), &s), 0);
+    assert_true(trc_slice_equal(s.url, TRC_SLICE("https://h:1/a")));
+    assert_int_equal(s.interval_ns, 5 * TRC_NS_PER_S);
+    assert_true(s.param == 0.25);
+    char url[600] = "remote:http://h/";
+    memset(url + 16, 'a', 7 + TRC_SAMPLER_URL_MAX - 16);
+    assert_true(parses(url));
+    url[7 + TRC_SAMPLER_URL_MAX] = 'a';
+    assert_false(parses(url));
 }
 
 static void probability_agrees_with_jaeger_client_go(void **state) {
@@ -494,6 +545,7 @@ int main(void) {
         TEST(ids_differ_between_workers_and_cores),
         TEST(a_new_worker_in_an_old_place_makes_new_ids),
         TEST(samplers_are_parsed_strictly),
+        TEST(a_remote_sampler_says_whom_to_ask),
         TEST(probability_agrees_with_jaeger_client_go),
         TEST(the_rate_is_kept),
     };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Values with a unit.
+ * Values with a unit. Used by whatever reads options.
  */
+#include "tracing/values.h"
 #include "tracing/clock.h"
-#include "tracing/settings.h"
 #include <errno.h>
 
 /* Digits at the start of *text; what follows is left in *text. */
