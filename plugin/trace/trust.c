@@ -11,7 +11,7 @@
 static int parse_address(struct trc_slice text, uint8_t out[16], unsigned *offset) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char s[INET6_ADDRSTRLEN];
-    if (text.len == 0 || text.len >= sizeof(s))
+    if (text.len == 0 || text.len >= sizeof(s) || memchr(text.p, '\0', text.len))
         return -EINVAL;
     memcpy(s, text.p, text.len);
     s[text.len] = '\0';

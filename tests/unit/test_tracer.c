@@ -2,96 +2,18 @@
  *
  * Begin and end of a span, samplers and ids, without a server.
  */
-#include "tracing/clock.h"
-#include "tracing/packet.h"
-#include "tracing/tracer.h"
-#include "unit.h"
-
-static struct trc_tracer tracer;
-static struct trc_journal *journal;
-static struct trc_injection injection;
+#include "tracer_rig.h"
 
 static int setup_with(bool variables) {
-    struct trc_journal_config config = {2, 2, 1, 1};
-    static const struct trc_format *extract[2], *inject[3];
-    extract[0] = inject[0] = trc_formats[0];
+    static const struct trc_format *formats[2], *inject[3];
+    formats[0] = inject[0] = trc_formats[0];
     inject[1] = variables ? &trc_format_variables : NULL;
-    memset(&tracer, 0, sizeof(tracer));
-    if (trc_journal_new(&journal, &config) || trc_tracer_init(&tracer, extract, inject))
-        return -1;
-    tracer.journal = journal;
-    assert_int_equal(trc_sampler_parse(TRC_SLICE("const:1"), &tracer.sampler), 0);
-    return trc_tracer_seed(&tracer);
+    return tracer_setup(formats, inject);
 }
 
 static int setup(void **state) {
     (void)state;
     return setup_with(false);
-}
-
-static int teardown(void **state) {
-    (void)state;
-    trc_journal_free(journal);
-    return 0;
-}
-
-/* A packet out of "NAME=value" strings. */
-static void begin(unsigned core, const char *const *variables) {
-    static char packet[70000];
-    static struct trc_request request;
-    size_t used = 0;
-    for (; *variables; variables++) {
-        const char *eq = strchr(*variables, '=');
-        size_t k = (size_t)(eq - *variables), v = strlen(eq + 1);
-        packet[used++] = (char)k;
-        packet[used++] = (char)(k >> 8);
-        memcpy(packet + used, *variables, k);
-        used += k;
-        packet[used++] = (char)v;
-        packet[used++] = (char)(v >> 8);
-        memcpy(packet + used, eq + 1, v);
-        used += v;
-    }
-    assert_int_equal(trc_packet_scan(packet, used, &tracer.names, tracer.prefix, &request), 0);
-    request.start_unix_ns = trc_clock_unix_ns() - 5 * TRC_NS_PER_MS;
-    trc_tracer_begin(&tracer, core, &request, &injection);
-}
-
-#define BEGIN(core, ...) begin(core, (const char *const[]){"REQUEST_METHOD=GET", __VA_ARGS__, NULL})
-
-static void end(unsigned core, uint16_t status) {
-    trc_tracer_end(&tracer, core, &(struct trc_result){.status = status, .response_bytes = 7});
-}
-
-static uint64_t read_pos;
-
-static const struct trc_span *next_span(void) {
-    uint64_t next;
-    const struct trc_span *span = trc_journal_read(journal, tracer.worker, &read_pos, &next);
-    if (span)
-        read_pos = next;
-    return span;
-}
-
-static const struct trc_span *only_span(void) {
-    read_pos = 0;
-    const struct trc_span *span = next_span();
-    assert_non_null(span);
-    assert_true(trc_span_check(span, span->size));
-    assert_null(next_span());
-    return span;
-}
-
-static void assert_str(const struct trc_span *span, enum trc_span_str which, const char *want) {
-    struct trc_slice s = trc_span_get(span, which);
-    assert_int_equal(s.len, strlen(want));
-    assert_memory_equal(s.p, want, s.len);
-}
-
-static struct trc_accounts accounts(void) {
-    struct trc_accounts a;
-    trc_journal_accounts(journal, -1, 0, &a);
-    return a;
 }
 
 /* --- What a span says ------------------------------------------------------------------------- */
