@@ -8,7 +8,7 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_ERROR_TEXT_MAX 256
+#define TRC_ERROR_TEXT_MAX 384
 
 /* What became of a message, beside what send returned. */
 struct trc_send_result {

@@ -18,7 +18,7 @@
 #define TRC_TAGS_MAX 64
 #define TRC_LIST_MAX 8 /* formats in a list */
 #define TRC_OPTION_VALUES_MAX TRC_TAGS_MAX
-#define TRC_ERROR_LINE_MAX 512
+#define TRC_ERROR_LINE_MAX 640
 
 /* Options there are. Names, help and defaults: trc_option_table. */
 enum trc_option {

@@ -23,7 +23,12 @@
 #define PIPED_LINE (8u * 1024u) /* what uWSGI's log-master reads at once from standard output */
 #define BODY (512u * 1024u)     /* before compression */
 
+/* Path and type: Jaeger's collector, cmd/collector/app/handler/http_handler.go; it answers nothing.
+ */
+static const struct trc_http_wire jaeger = {"/api/traces", "application/x-thrift", NULL};
 /* Paths and types: opentelemetry-proto docs/specification.md, "OTLP/HTTP Request". */
+static const struct trc_http_wire otlp_protobuf = {"/v1/traces", "application/x-protobuf",
+                                                   trc_otlp_answer_protobuf};
 static const struct trc_http_wire otlp_json = {"/v1/traces", "application/json",
                                                trc_otlp_answer_json};
 
@@ -32,6 +37,10 @@ const struct trc_exporter_kind trc_exporter_kinds[] = {
     /* scheme             encoder                      sender              port    message     names        over HTTP */
     {"jaeger+udp",        &trc_encoder_jaeger_compact, &trc_sender_udp,    "6831", PACKET,     OPENTRACING, NULL},
     {"jaeger.binary+udp", &trc_encoder_jaeger_binary,  &trc_sender_udp,    "6832", PACKET,     OPENTRACING, NULL},
+    {"jaeger+http",       &trc_encoder_jaeger_batch,   &trc_sender_http,   "14268", BODY,      OPENTRACING, &jaeger},
+    {"jaeger+https",      &trc_encoder_jaeger_batch,   &trc_sender_https,  "443",  BODY,       OPENTRACING, &jaeger},
+    {"otlp+http",         &trc_encoder_otlp_protobuf,  &trc_sender_http,   "4318", BODY,       HTTP,        &otlp_protobuf},
+    {"otlp+https",        &trc_encoder_otlp_protobuf,  &trc_sender_https,  "443",  BODY,       HTTP,        &otlp_protobuf},
     {"otlp.json+http",    &trc_encoder_otlp_json,      &trc_sender_http,   "4318", BODY,       HTTP,        &otlp_json},
     {"otlp.json+https",   &trc_encoder_otlp_json,      &trc_sender_https,  "443",  BODY,       HTTP,        &otlp_json},
     {"otlp.json+file",    &trc_encoder_otlp_json,      &trc_sender_file,   NULL,   LINE,       HTTP,        NULL},
