@@ -57,7 +57,8 @@ struct trc_encoder_ops {
 
 extern const struct trc_encoder_ops trc_encoder_jaeger_compact;
 extern const struct trc_encoder_ops trc_encoder_jaeger_binary;
-extern const struct trc_encoder_ops trc_encoder_jaeger_batch; /* for a collector, over HTTP */
+extern const struct trc_encoder_ops trc_encoder_jaeger_batch;  /* for a collector, over HTTP */
+extern const struct trc_encoder_ops trc_encoder_zipkin_thrift; /* for an agent on port 5775 */
 extern const struct trc_encoder_ops
     trc_encoder_otlp_json; /* one line a message, with its newline */
 extern const struct trc_encoder_ops trc_encoder_otlp_protobuf;

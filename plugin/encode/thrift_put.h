@@ -23,6 +23,7 @@
 /* Types: compact protocol in the high byte, binary protocol in the low one. */
 enum trc_thrift_type {
     TRC_THRIFT_DOUBLE = 0x0704,
+    TRC_THRIFT_I16 = 0x0406,
     TRC_THRIFT_I32 = 0x0508,
     TRC_THRIFT_I64 = 0x060a,
     TRC_THRIFT_STRING = 0x080b,

@@ -36,6 +36,7 @@ static const struct {
     {&trc_encoder_jaeger_compact, TRC_SEMCONV_OPENTRACING},
     {&trc_encoder_jaeger_binary, TRC_SEMCONV_OPENTRACING},
     {&trc_encoder_jaeger_batch, TRC_SEMCONV_OPENTRACING},
+    {&trc_encoder_zipkin_thrift, TRC_SEMCONV_OPENTRACING},
     {&trc_encoder_otlp_json, TRC_SEMCONV_HTTP},
     {&trc_encoder_otlp_protobuf, TRC_SEMCONV_HTTP},
 };

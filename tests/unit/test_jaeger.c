@@ -4,7 +4,6 @@
  */
 #include "spans.h"
 #include "tracing/encoder.h"
-#include "tracing/utf8.h"
 #include "tracing/version.h"
 #include "unit.h"
 
@@ -113,20 +112,6 @@ static const struct trc_resource resource = {.service = TRC_SLICE("caf\xc3\xa9 \
                                              .ip = TRC_SLICE("192.0.2.1"),
                                              .client_uuid = UINT64_C(0x00c0ffee12345678),
                                              .pid = 4711};
-
-/* `s` as a decoder must give it: UTF-8, and up to a NUL. In a buffer of the next call but two. */
-static const char *clean(struct trc_slice s) {
-    static char texts[3][3 * TRC_SPAN_ARENA + 1];
-    static unsigned next;
-    char *text = texts[next++ % 3];
-    struct trc_buf b = trc_buf_over(text, sizeof(texts[0]) - 1);
-
-    trc_utf8_put(&b, s);
-    assert_false(b.overflow);
-    text[b.len] = 0;
-    assert_true(g_utf8_validate(text, -1, NULL));
-    return text;
-}
 
 static void check_string(const Tag *tag, const char *key, const char *value) {
     assert_string_equal(tag->key, key);

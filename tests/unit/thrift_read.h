@@ -6,7 +6,9 @@
 #define TRACING_TESTS_THRIFT_READ_H
 
 #include "agent_types.h"
-#include "tracing/slice.h"
+#include "tracing/span.h"
+#include "tracing/utf8.h"
+#include "zipkin_zipkincore_types.h"
 #include <thrift/c_glib/protocol/thrift_binary_protocol.h>
 #include <thrift/c_glib/protocol/thrift_compact_protocol.h>
 #include <thrift/c_glib/transport/thrift_memory_buffer.h>
@@ -81,7 +83,7 @@ static inline void thrift_read_setup(void) {
                            ZIPKIN_TYPE_ANNOTATION,
                            ZIPKIN_TYPE_BINARY_ANNOTATION,
                            ZIPKIN_TYPE_SPAN,
-                           TYPE_AGENT_EMIT_ZIPKIN_BATCH_ARGS,
+                           ZIPKIN_TYPE_AGENT_EMIT_ZIPKIN_BATCH_ARGS,
                            reader_get_type()};
     _Static_assert(sizeof(types) / sizeof(types[0]) < 16, "no room in thrift_mended");
     thrift_mend(types, sizeof(types) / sizeof(types[0]));
@@ -146,6 +148,20 @@ static inline void thrift_check_written(bool compact, const char *method, struct
     assert_int_equal(io.bytes->len, message.len);
     assert_memory_equal(io.bytes->data, message.p, message.len);
     thrift_io_close(&io);
+}
+
+/* `s` as a decoder must give it: UTF-8, and up to a NUL. In a buffer of the next call but two. */
+static inline const char *clean(struct trc_slice s) {
+    static char texts[3][3 * TRC_SPAN_ARENA + 1];
+    static unsigned next;
+    char *text = texts[next++ % 3];
+    struct trc_buf b = trc_buf_over(text, sizeof(texts[0]) - 1);
+
+    trc_utf8_put(&b, s);
+    assert_false(b.overflow);
+    text[b.len] = 0;
+    assert_true(g_utf8_validate(text, -1, NULL));
+    return text;
 }
 
 #endif

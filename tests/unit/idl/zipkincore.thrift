@@ -40,3 +40,9 @@ struct Span {
   11: optional i64 duration # us
   12: optional i64 trace_id_high
 }
+
+# Of jaeger-idl's thrift/agent.thrift. Here, because in c_glib a list of another file's structs is
+# taken to be in the namespace of the file it stands in.
+service Agent {
+  oneway void emitZipkinBatch(1: list<Span> spans)
+}
