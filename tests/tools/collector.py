@@ -1,13 +1,13 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""A Jaeger agent for tests: takes emitBatch datagrams and writes each span as one JSON line.
+"""A Jaeger agent for tests: takes datagrams and writes each span as one JSON line.
 
 Prints "port N" once it is bound, then runs until SIGTERM, which it obeys after it has taken what the
 socket still holds. What cannot be decoded goes to OUT.errors, one line a datagram. A datagram
 "BARRIER <token>" makes it write the token to OUT.barrier: when that is there, all that was sent
 before is in the files (UDP on loopback keeps its order).
 
-    collector.py --out spans.jsonl [--port 0] [--wire compact|binary] [--raw FILE]
+    collector.py --out spans.jsonl [--port 0] [--wire compact|binary|zipkin] [--raw FILE]
 """
 import argparse
 import json
@@ -19,79 +19,10 @@ import struct
 import sys
 import time
 
-from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
-from thrift.protocol.TCompactProtocol import TCompactProtocolAccelerated
-from thrift.Thrift import TMessageType
-from thrift.transport.TTransport import TMemoryBuffer
-
-from jaeger_types import EmitBatchArgs, Malformed, tags_of, text
+from thrift_spans import spans_of
 
 SO_RCVBUFFORCE = 33   # socket(7): SO_RCVBUF beyond rmem_max, for root
 RECEIVE_BUFFER = 256 << 20
-
-
-def protocol(wire, transport):
-    if wire == 'compact':
-        return TCompactProtocolAccelerated(transport, fallback=False)
-    return TBinaryProtocolAccelerated(transport, strictRead=True, fallback=False)
-
-
-def unsigned(number):
-    return number & 0xffffffffffffffff
-
-
-def decode(wire, datagram):
-    """The Batch in a datagram, read by python3-thrift. Raises on anything that is not in order."""
-    transport = TMemoryBuffer(datagram)
-    iprot = protocol(wire, transport)
-    name, kind, _ = iprot.readMessageBegin()
-    if name != 'emitBatch':
-        raise Malformed('method is %r' % name)
-    if kind not in (TMessageType.ONEWAY, TMessageType.CALL):
-        raise Malformed('message type is %r' % kind)
-    args = EmitBatchArgs()
-    args.read(iprot)
-    iprot.readMessageEnd()
-    if transport.cstringio_buf.tell() != len(datagram):
-        raise Malformed('%d bytes behind the message' %
-                        (len(datagram) - transport.cstringio_buf.tell()))
-    args.check()
-    args.batch.check()
-    args.batch.process.check()
-    return args.batch
-
-
-def spans_of(batch):
-    """The spans of a Batch as dictionaries; see tests/tools/spans.py for what the keys mean."""
-    process, process_types = tags_of(batch.process.tags)
-    stats = None
-    if batch.stats is not None:
-        batch.stats.check()
-        stats = {'full_queue': batch.stats.fullQueueDroppedSpans,
-                 'too_large': batch.stats.tooLargeDroppedSpans,
-                 'failed': batch.stats.failedToEmitSpans}
-    for span in batch.spans:
-        span.check()
-        tags, types = tags_of(span.tags)
-        logs = []
-        for log in span.logs or ():
-            log.check()
-            logs.append({'timestamp': log.timestamp, 'fields': tags_of(log.fields)[0]})
-        references = []
-        for ref in span.references or ():
-            ref.check()
-            references.append({'type': ref.refType, 'span': '%016x' % unsigned(ref.spanId)})
-        high, low = unsigned(span.traceIdHigh), unsigned(span.traceIdLow)
-        yield {
-            'trace': '%016x%016x' % (high, low) if high else '%016x' % low,
-            'span': '%016x' % unsigned(span.spanId),
-            'parent': '%016x' % unsigned(span.parentSpanId),
-            'name': text(span.operationName), 'flags': span.flags,
-            'start_us': span.startTime, 'duration_us': span.duration,
-            'tags': tags, 'types': types, 'logs': logs, 'references': references,
-            'service': text(batch.process.serviceName),
-            'process': process, 'process_types': process_types,
-            'seq': batch.seqNo, 'stats': stats}
 
 
 class Collector:
@@ -134,7 +65,7 @@ class Collector:
             self.raw.write(struct.pack('<I', len(datagram)) + datagram)
             self.raw.flush()
         try:
-            for span in spans_of(decode(self.options.wire, datagram)):
+            for span in spans_of(self.options.wire, datagram):
                 span.update(wire=self.options.wire, message=self.messages, bytes=len(datagram),
                             source='%s:%d' % address, received=received)
                 self.spans.write(json.dumps(span) + '\n')
@@ -163,7 +94,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', required=True)
     parser.add_argument('--port', type=int, default=0)
-    parser.add_argument('--wire', choices=('compact', 'binary'), default='compact')
+    parser.add_argument('--wire', choices=('compact', 'binary', 'zipkin'), default='compact')
     parser.add_argument('--raw')
     Collector(parser.parse_args()).run()
 

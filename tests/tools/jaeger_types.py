@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Jaeger's Thrift types for python3-thrift, written by hand from jaeger-idl's jaeger.thrift.
+"""Jaeger's Thrift types for python3-thrift, written by hand from jaeger-idl's jaeger.thrift and
+zipkincore.thrift.
 
-Used by collector.py. They are what `thrift --gen py` would make, less its 1,000 lines: a list of
+Used by thrift_spans.py. They are what `thrift --gen py` would make, less its 1,000 lines: a list of
 fields for each struct. Reading is python3-thrift's alone (TBase.read), so our encoders are judged by
 somebody else's decoder. Strings are read as bytes, because its C part would put U+FFFD for what is
 not UTF-8 and say nothing.
@@ -103,6 +104,45 @@ Batch = struct(
 EmitBatchArgs = struct(
     'emitBatch_args',
     (1, REQUIRED, TType.STRUCT, 'batch', of(Batch)))
+
+
+# In zipkincore.thrift hardly anything is required; REQUIRED is here what a server's span must have.
+ZipkinEndpoint = struct(
+    'Endpoint',
+    (1, REQUIRED, TType.I32, 'ipv4', None),
+    (2, REQUIRED, TType.I16, 'port', None),
+    (3, REQUIRED, TType.STRING, 'service_name', 'BINARY'),
+    (4, OPTIONAL, TType.STRING, 'ipv6', 'BINARY'))
+
+ZipkinAnnotation = struct(
+    'Annotation',
+    (1, REQUIRED, TType.I64, 'timestamp', None),
+    (2, REQUIRED, TType.STRING, 'value', 'BINARY'),
+    (3, REQUIRED, TType.STRUCT, 'host', of(ZipkinEndpoint)))
+
+ZipkinBinaryAnnotation = struct(
+    'BinaryAnnotation',
+    (1, REQUIRED, TType.STRING, 'key', 'BINARY'),
+    (2, REQUIRED, TType.STRING, 'value', 'BINARY'),
+    (3, REQUIRED, TType.I32, 'annotation_type', None),
+    (4, OPTIONAL, TType.STRUCT, 'host', of(ZipkinEndpoint)))
+
+ZipkinSpan = struct(
+    'zipkincore.Span',
+    (1, REQUIRED, TType.I64, 'trace_id', None),
+    (3, REQUIRED, TType.STRING, 'name', 'BINARY'),
+    (4, REQUIRED, TType.I64, 'id', None),
+    (5, OPTIONAL, TType.I64, 'parent_id', None),
+    (6, REQUIRED, TType.LIST, 'annotations', list_of(ZipkinAnnotation)),
+    (8, REQUIRED, TType.LIST, 'binary_annotations', list_of(ZipkinBinaryAnnotation)),
+    (9, OPTIONAL, TType.BOOL, 'debug', None),
+    (10, REQUIRED, TType.I64, 'timestamp', None),
+    (11, REQUIRED, TType.I64, 'duration', None),
+    (12, OPTIONAL, TType.I64, 'trace_id_high', None))
+
+EmitZipkinBatchArgs = struct(
+    'emitZipkinBatch_args',
+    (1, REQUIRED, TType.LIST, 'spans', list_of(ZipkinSpan)))
 
 
 def text(data):

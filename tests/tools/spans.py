@@ -14,11 +14,13 @@ FILE: JSON lines of collector.py, or OTLP JSON lines as the plugin writes them. 
 Python expressions over one span's keys:
 
     trace span parent    hexadecimal, zero-padded; parent of a root is all zeros
-    name flags           operation name; Jaeger's flags (None for OTLP)
+    name flags           operation name; Jaeger's flags (None for OTLP; Zipkin knows only debug)
     start_us duration_us microseconds
     tags types           {key: value}, {key: STRING|DOUBLE|BOOL|LONG|BINARY}
     service process process_types   of the process (resource)
     seq stats message bytes source received wire   of the datagram
+    references           Thrift: list of {type, trace, span}, such as FOLLOWS_FROM of a link
+    peer                 Zipkin only: (address, port)
     kind status_code     OTLP only
     root                 parent is zero
     path                 path of http.url or url.path
