@@ -44,8 +44,8 @@ struct trc_attribute {
 };
 
 /* Lists the attributes of `span` under the names of `semconv` in out[TRC_ATTR_MAX]; returns how
- * many. Absent things are left out. Order is stable; constants come first, NAMED ones last. Thread:
- * reporter. */
+ * many. Absent things are left out, and so are NAMED ones whose name is one of trc_attribute_keys,
+ * or that of another. Order is stable; constants come first, NAMED ones last. Thread: reporter. */
 unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
                         struct trc_attribute *out);
 

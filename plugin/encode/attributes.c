@@ -116,10 +116,31 @@ static inline void add_double(struct list *l, enum key key, double d) {
     l->next++->d = d;
 }
 
-static inline void add_named(struct list *l, struct trc_tag tag) {
-    l->next->key = TRC_ATTR_NAMED;
-    l->next->name = tag.key;
-    l->next++->s = tag.value;
+/* Is `name` one that attributes have whose names we choose, or that one behind `first` has? */
+static bool is_taken(struct trc_slice name, const struct trc_attribute *first,
+                     const struct trc_attribute *end) {
+    for (unsigned i = 0; i < trc_attribute_key_count; i++)
+        if (trc_slice_equal(trc_attribute_keys[i].name, name))
+            return true;
+    for (; first < end; first++)
+        if (trc_slice_equal(first->name, name))
+            return true;
+    return false;
+}
+
+/* Attributes under names of their own. No wire may have a name twice in a span; and a caller whose
+ * baggage says `error` is no reason to show a failure. */
+static __attribute__((noinline)) void add_named(struct list *l) {
+    const struct trc_attribute *const first = l->next;
+
+    for (unsigned i = 0; i < l->span->named_count; i++) {
+        const struct trc_tag tag = trc_span_named(l->span, i);
+        if (is_taken(tag.key, first, l->next))
+            continue;
+        l->next->key = TRC_ATTR_NAMED;
+        l->next->name = tag.key;
+        l->next++->s = tag.value;
+    }
 }
 
 /* The port in `s`, 1 to 65535 in decimal digits, or 0 if it is not one. */
@@ -291,7 +312,7 @@ unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
         add_int(&l, UWSGI_REFUSED, 1);
     add_sampler(&l);
     add_span_string(&l, JAEGER_DEBUG_ID, TRC_STR_DEBUG_ID);
-    for (unsigned i = 0; i < span->named_count; i++)
-        add_named(&l, trc_span_named(span, i));
+    if (span->named_count)
+        add_named(&l);
     return (unsigned)(l.next - out);
 }

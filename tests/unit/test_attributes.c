@@ -13,11 +13,18 @@ static const char *listed(const struct trc_span *span, enum trc_semconv semconv)
     struct trc_attribute list[TRC_ATTR_MAX];
     const unsigned count = trc_attributes(span, semconv, list);
     uint64_t seen = 0;
-    bool constants_over = false;
+    bool constants_over = false, named = false;
     int len = 0;
 
     assert_true(count <= TRC_ATTR_MAX);
     for (unsigned i = 0; i < count; i++) {
+        named = named || list[i].key == TRC_ATTR_NAMED;
+        if (named) {
+            assert_int_equal(list[i].key, TRC_ATTR_NAMED); /* they come last */
+            len += sprintf(text + len, "\n%.*s='%.*s'", (int)list[i].name.len, list[i].name.p,
+                           (int)list[i].s.len, list[i].s.p);
+            continue;
+        }
         assert_true(list[i].key < trc_attribute_key_count);
         const struct trc_attribute_key *key = &trc_attribute_keys[list[i].key];
         assert_false(seen >> list[i].key &
@@ -313,6 +320,26 @@ static void samplers_and_debug_id(void **state) {
 }
 
 /* Whatever a span holds, listed() finds the list in order. */
+/* Under names of their own; not under ours, whatever the set, and not twice. */
+static void named(void **state) {
+    static const char *const names[] = {"tenant", "error", "http.url", "url.path",
+                                        "tenant", "",      "Tenant",   "uwsgi.worker.x"};
+    struct trc_span span;
+
+    (void)state;
+    spans_usual(&span);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char value[] = {(char)('0' + i)};
+        trc_span_add_named(&span, trc_slice_of(names[i]), (struct trc_slice){value, 1});
+    }
+    assert_int_equal(span.named_count, 7); /* one has no name */
+    assert_true(span.truncated);
+    assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING),
+                        OPENTRACING BOTH "\ntenant='0'\nTenant='6'\nuwsgi.worker.x='7'");
+    assert_string_equal(listed(&span, TRC_SEMCONV_HTTP),
+                        HTTP BOTH "\ntenant='0'\nTenant='6'\nuwsgi.worker.x='7'");
+}
+
 static void random_spans_keep_the_promises(void **state) {
     struct trc_random random = {{1, 2, 3, 4}};
     struct trc_span span;
@@ -336,6 +363,7 @@ int main(void) {
         cmocka_unit_test(errors),
         cmocka_unit_test(a_request_without_a_status),
         cmocka_unit_test(samplers_and_debug_id),
+        cmocka_unit_test(named),
         cmocka_unit_test(random_spans_keep_the_promises),
     };
     return cmocka_run_group_tests_name("attributes", tests, NULL, NULL);
