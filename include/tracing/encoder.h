@@ -62,5 +62,6 @@ extern const struct trc_encoder_ops trc_encoder_zipkin_thrift; /* for an agent o
 extern const struct trc_encoder_ops
     trc_encoder_otlp_json; /* one line a message, with its newline */
 extern const struct trc_encoder_ops trc_encoder_otlp_protobuf;
+extern const struct trc_encoder_ops trc_encoder_zipkin_json; /* v2 */
 
 #endif

@@ -39,6 +39,7 @@ static const struct {
     {&trc_encoder_zipkin_thrift, TRC_SEMCONV_OPENTRACING},
     {&trc_encoder_otlp_json, TRC_SEMCONV_HTTP},
     {&trc_encoder_otlp_protobuf, TRC_SEMCONV_HTTP},
+    {&trc_encoder_zipkin_json, TRC_SEMCONV_OPENTRACING},
 };
 
 static int run(const struct trc_encoder_ops *ops, enum trc_semconv semconv, unsigned long spans) {

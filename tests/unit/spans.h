@@ -150,7 +150,8 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
 }
 
 /* The largest span trc_span_check lets through: every string is all of the arena, whose bytes are
- * text[TRC_SPAN_ARENA], and so is every named attribute. */
+ * text[TRC_SPAN_ARENA], and nearly so is every named attribute. The first bytes of text are lengths
+ * of their names. */
 static inline void spans_largest(struct trc_span *span, const char *text) {
     trc_span_clear(span);
     span->trace_hi = span->trace_lo = span->span_id = span->parent_id = UINT64_MAX;
@@ -170,7 +171,7 @@ static inline void spans_largest(struct trc_span *span, const char *text) {
         span->str[i] = (struct trc_str){0, TRC_SPAN_ARENA};
     span->named_count = TRC_SPAN_NAMED_MAX;
     for (int i = 0; i < TRC_SPAN_NAMED_MAX; i++)
-        span->named[i] = (struct trc_str){0, TRC_SPAN_ARENA};
+        span->named[i] = (struct trc_str){(uint16_t)i, (uint16_t)(TRC_SPAN_ARENA - i)};
     trc_span_seal(span);
 }
 

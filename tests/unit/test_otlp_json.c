@@ -285,10 +285,10 @@ static void long_and_odd_strings(void **state) {
     assert_non_null(e);
     for (int fill = 0; fill < 3; fill++) {
         for (unsigned i = 0; i < sizeof(text); i++)
-            text[i] = fill == 0 ? 1 : fill == 1 ? (char)i : "\xe2\x82\"\\"[i % 4];
-        trc_span_clear(&span);
+            text[i] = fill == 0 ? (char)(1 + i % 8) : fill == 1 ? (char)i : "\xe2\x82\"\\"[i % 4];
+        if (fill == 0)
+            memset(text, 0xff, TRC_SPAN_NAMED_MAX);
         spans_largest(&span, text);
-        trc_span_seal(&span);
         assert_true(trc_span_check(&span, span.size));
         assert_int_equal(ops->add(e, &span), 0);
         check_message(ops->finish(e, 1, &no_losses), &span, 1, TRC_SEMCONV_HTTP_DUP);
@@ -409,6 +409,7 @@ static void no_message_is_too_long(void **state) {
         assert_non_null(e);
         for (unsigned i = 0; i < 200; i++) {
             spans_random(&random, &spans[count]);
+            spans_random_claims(&random, &spans[count]);
             const int rc = ops->add(e, &spans[count]);
             if (rc == 0)
                 count++;
@@ -454,6 +455,31 @@ static void limits_are_exact(void **state) {
     }
 }
 
+/* Behind a message that is full there is room to write the largest span, and see that it does not
+ * fit (a sanitizer looks). The message stays as it is. */
+static void room_for_the_largest_span(void **state) {
+    static struct trc_span spans[64], largest;
+    static char text[TRC_SPAN_ARENA];
+    struct trc_encoder *e = make(TRC_SEMCONV_HTTP_DUP, 6000);
+    unsigned count = 0;
+
+    (void)state;
+    assert_non_null(e);
+    for (unsigned i = 0; i < sizeof(text); i++)
+        text[i] = (char)(1 + i % 8);
+    memset(text, 0xff, TRC_SPAN_NAMED_MAX);
+    spans_largest(&largest, text);
+    spans_usual(&spans[0]);
+    while (ops->add(e, &spans[count]) == 0) {
+        count++;
+        spans[count] = spans[0];
+    }
+    assert_true(count > 0);
+    assert_int_equal(ops->add(e, &largest), -EMSGSIZE);
+    check_message(ops->finish(e, 1, &no_losses), spans, count, TRC_SEMCONV_HTTP_DUP);
+    ops->drop(e);
+}
+
 static void no_encoder_without_room_or_memory(void **state) {
     bool made = false;
 
@@ -477,6 +503,7 @@ int main(void) {
         cmocka_unit_test(what_the_resource_says),
         cmocka_unit_test(no_message_is_too_long),
         cmocka_unit_test(limits_are_exact),
+        cmocka_unit_test(room_for_the_largest_span),
         cmocka_unit_test(no_encoder_without_room_or_memory),
     };
     return cmocka_run_group_tests_name("otlp_json", tests, NULL, NULL);
