@@ -60,14 +60,16 @@ request_operations() {
 }
 
 encode_operations() {
-  local name ns instructions
-  while IFS=$'\t' read -r name ns; do
+  local name ns bytes instructions
+  while IFS=$'\t' read -r name ns bytes; do
     instructions=$(encode_instructions "$name")
     result "encode/${name// /-}/instructions" "$instructions"
+    result "encode/${name// /-}/bytes" "$bytes"
     [ "$with_ns" = 1 ] || ns=''
     [ -z "$ns" ] || result "encode/${name// /-}/ns" "$ns"
-    line "${name// /-}" "$instructions" "$ns" "encode one span"
-  done < <("$OUT/bench_encode" 500000 | sed -nE 's/^(.*[^ ]) +([0-9.]+) ns a span.*/\1\t\2/p')
+    line "${name// /-}" "$instructions" "$ns" "encode one span, $bytes bytes"
+  done < <("$OUT/bench_encode" 500000 |
+    sed -nE 's/^(.*[^ ]) +([0-9.]+) ns a span, .* ([0-9]+) bytes a span.*/\1\t\2\t\3/p')
 }
 
 with_ns=1

@@ -33,9 +33,10 @@ table() {
   operation request/child-short 'the same, short ids: the header grows' ''
   operation request/child-12 'sampled child, 12 headers and uber-trace-id' ''
   operation request/append 'of these: journal append' ''
-  local name
+  local name target
   while read -r name; do
-    operation "encode/$name" "encode a span: ${name//-/ }" '250 ns'
+    case $name in *json) target='500 ns' ;; *) target='250 ns' ;; esac
+    operation "encode/$name" "encode a span: ${name//-/ }, $(value "encode/$name/bytes") bytes" "$target"
   done < <(sed -nE 's,^encode/(.*)/instructions\t.*,\1,p' "$RESULTS")
   row 'whole server, no plugin' "$(value server/without/instructions)" "$(value pairs/without_us) us CPU" ''
   row 'plus, switched off' "+$(value server/off/plus)" '' ''
