@@ -26,6 +26,8 @@
 /* Path and type: Jaeger's collector, cmd/collector/app/handler/http_handler.go; it answers nothing.
  */
 static const struct trc_http_wire jaeger = {"/api/traces", "application/x-thrift", NULL};
+/* Path and type: Zipkin's api/zipkin2-api.yaml. */
+static const struct trc_http_wire zipkin = {"/api/v2/spans", "application/json", NULL};
 /* Paths and types: opentelemetry-proto docs/specification.md, "OTLP/HTTP Request". */
 static const struct trc_http_wire otlp_protobuf = {"/v1/traces", "application/x-protobuf",
                                                    trc_otlp_answer_protobuf};
@@ -39,6 +41,9 @@ const struct trc_exporter_kind trc_exporter_kinds[] = {
     {"jaeger.binary+udp", &trc_encoder_jaeger_binary,  &trc_sender_udp,    "6832", PACKET,     OPENTRACING, NULL},
     {"jaeger+http",       &trc_encoder_jaeger_batch,   &trc_sender_http,   "14268", BODY,      OPENTRACING, &jaeger},
     {"jaeger+https",      &trc_encoder_jaeger_batch,   &trc_sender_https,  "443",  BODY,       OPENTRACING, &jaeger},
+    {"zipkin+http",       &trc_encoder_zipkin_json,    &trc_sender_http,   "9411", BODY,       OPENTRACING, &zipkin},
+    {"zipkin+https",      &trc_encoder_zipkin_json,    &trc_sender_https,  "443",  BODY,       OPENTRACING, &zipkin},
+    {"zipkin.thrift+udp", &trc_encoder_zipkin_thrift,  &trc_sender_udp,    "5775", PACKET,     OPENTRACING, NULL},
     {"otlp+http",         &trc_encoder_otlp_protobuf,  &trc_sender_http,   "4318", BODY,       HTTP,        &otlp_protobuf},
     {"otlp+https",        &trc_encoder_otlp_protobuf,  &trc_sender_https,  "443",  BODY,       HTTP,        &otlp_protobuf},
     {"otlp.json+http",    &trc_encoder_otlp_json,      &trc_sender_http,   "4318", BODY,       HTTP,        &otlp_json},
