@@ -200,4 +200,25 @@ static inline void spans_random_claims(struct trc_random *r, struct trc_span *sp
     trc_span_seal(span);
 }
 
+/* Lets the strings and named attributes of any span lie anywhere in its arena, as trc_span_check
+ * lets them: what is read back from shared memory need not be what was written. */
+static inline void spans_scramble(struct trc_random *r, struct trc_span *span) {
+    const size_t end = span->arena_len;
+
+    for (int i = 0; i < TRC_STR_COUNT; i++) {
+        const size_t off = trc_random_next(r) % (end + 1);
+        const size_t len = trc_random_next(r) % (end - off + 1);
+        span->str[i] = (struct trc_str){(uint16_t)off, (uint16_t)len};
+    }
+    span->named_count = 0;
+    for (int i = 0; i < TRC_SPAN_NAMED_MAX && end > 0; i++) {
+        const size_t off = trc_random_next(r) % end;
+        const size_t least = 1 + (size_t)(unsigned char)span->arena[off];
+        if (off + least > end)
+            continue;
+        const size_t len = least + trc_random_next(r) % (end - off - least + 1);
+        span->named[span->named_count++] = (struct trc_str){(uint16_t)off, (uint16_t)len};
+    }
+}
+
 #endif
