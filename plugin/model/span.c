@@ -37,7 +37,8 @@ bool trc_span_check(const struct trc_span *span, size_t len) {
         return false;
     for (unsigned i = 0; i < span->named_count; i++) {
         struct trc_str s = span->named[i];
-        if (s.off + s.len > span->arena_len || s.len < 1u + (unsigned char)span->arena[s.off])
+        if (s.len == 0 || s.off + s.len > span->arena_len ||
+            s.len < 1u + (unsigned char)span->arena[s.off])
             return false;
     }
     return true;
