@@ -17,7 +17,7 @@
 
 static const char *const headers[] = {"HTTP_BAGGAGE", NULL};
 
-/* What everybody must carry (section 3.3.2, "Limits"), and nobody more than we. */
+/* What everybody must carry ("Limits"), and nobody more than we. */
 #define MEMBERS_MAX TRC_BAGGAGE_ITEMS
 #define BYTES_MAX TRC_BAGGAGE_BYTES
 
@@ -73,7 +73,7 @@ static struct trc_slice within_limit(struct trc_slice header, bool *cut) {
     return (struct trc_slice){header.p, len};
 }
 
-/* What does not decode, be it percent-encoding or UTF-8, becomes U+FFFD (section 3.3.1, "value").
+/* What does not decode, be it percent-encoding or UTF-8, becomes U+FFFD ("value").
  */
 static void add_encoded(struct trc_tag member, struct trc_baggage *baggage) {
     char bytes[BYTES_MAX], text[BYTES_MAX];
@@ -180,7 +180,7 @@ static void inject(const struct trc_outgoing *what, const struct trc_carrier *ca
     }
     if (count == 0)
         return;
-    if (came >= MEMBERS_MAX || header.len > BYTES_MAX || !is_text(header)) {
+    if (!is_text(header)) {
         out->overflow = true;
         return;
     }

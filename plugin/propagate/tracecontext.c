@@ -6,9 +6,9 @@
  *
  * We have no entry of our own in tracestate, so it goes on as it came or not at all: it stays in
  * the request untouched when our span continues the trace it belongs to, and is taken out of it
- * else. One that is malformed does no harm to traceparent (section 3.3) and is no error of the
- * context: the trace goes on without it. The same key twice is let pass, as the specification's own
- * test suite wants it.
+ * else. One that is malformed does no harm to traceparent ("Tracestate Header") and is no error of
+ * the context: the trace goes on without it. The same key twice is let pass, as the specification's
+ * own test suite wants it.
  */
 #include "formats.h"
 #include "tracing/hex.h"
@@ -18,13 +18,13 @@ enum { TRACEPARENT, TRACESTATE };
 
 static const char *const headers[] = {"HTTP_TRACEPARENT", "HTTP_TRACESTATE", NULL};
 
-/* Where the fields are, in any version (section 3.2.4). */
+/* Where the fields are, in any version ("Versioning of traceparent"). */
 enum { TRACE_ID = 3, PARENT_ID = 36, FLAGS = 53, LENGTH = 55 };
 
-/* Bits of trace-flags (section 3.2.2.5); others are ignored, and 0 in what we write. */
+/* Bits of trace-flags ("trace-flags"); others are ignored, and 0 in what we write. */
 enum { SAMPLED = 0x01, RANDOM = 0x02 };
 
-#define MEMBERS_MAX 32 /* section 3.3.1.1 */
+#define MEMBERS_MAX 32 /* "tracestate Header Field Values" */
 #define KEY_MAX 256
 #define VALUE_MAX 256
 
@@ -37,18 +37,24 @@ static int octet(const char *p) {
     return high < 0 || low < 0 || upper ? -1 : high << 4 | low;
 }
 
-static int parse(struct trc_slice s, struct trc_context *out) {
+/* Version, length and dashes. What stands behind the fields is for higher versions to know. */
+static bool has_form(struct trc_slice s) {
     const char *p = s.p;
-    struct trc_context c = {0};
     if (s.len < LENGTH || p[TRACE_ID - 1] != '-' || p[PARENT_ID - 1] != '-' || p[FLAGS - 1] != '-')
+        return false;
+    const int version = octet(p);
+    if (version < 0 || version == 0xff)
+        return false;
+    return s.len == LENGTH || (version > 0 && p[LENGTH] == '-');
+}
+
+static int parse(struct trc_slice s, struct trc_context *out) {
+    struct trc_context c = {0};
+    if (!has_form(s))
         return -EINVAL;
-    const int version = octet(p), flags = octet(p + FLAGS);
-    if (version < 0 || version == 0xff || flags < 0)
-        return -EINVAL;
-    if (s.len > LENGTH && (version == 0 || p[LENGTH] != '-'))
-        return -EINVAL;
-    if (trc_hex_id(p + TRACE_ID, &c.trace_hi) || trc_hex_id(p + TRACE_ID + 16, &c.trace_lo) ||
-        trc_hex_id(p + PARENT_ID, &c.span_id))
+    const int flags = octet(s.p + FLAGS);
+    if (flags < 0 || trc_hex_id(s.p + TRACE_ID, &c.trace_hi) ||
+        trc_hex_id(s.p + TRACE_ID + 16, &c.trace_lo) || trc_hex_id(s.p + PARENT_ID, &c.span_id))
         return -EINVAL;
     if (!(c.trace_hi | c.trace_lo) || !c.span_id)
         return -EINVAL;
@@ -88,7 +94,7 @@ static bool is_value(struct trc_slice s) {
 }
 
 /* Empty members are allowed, and do not count. One that has no others says nothing: it is not sent
- * on, as section 3.3.1.1 wants. */
+ * on, as the specification wants. */
 static bool is_state(struct trc_slice rest) {
     unsigned members = 0;
     struct trc_slice member, key;

@@ -100,6 +100,7 @@ build_tools() {
   gcc "${flags[@]}" -o "$OUT/bench_request" "$BENCH/bench_request.c" "${objects[@]}" "${libs[@]}"
   # All but hooks.c, which is the last.
   gcc "${flags[@]}" -o "$OUT/bench_encode" "$BENCH/bench_encode.c" "${objects[@]::${#objects[@]}-1}" "${libs[@]}"
+  gcc "${flags[@]}" -o "$OUT/bench_formats" "$BENCH/bench_formats.c" "${objects[@]::${#objects[@]}-1}" "${libs[@]}"
   gcc -O2 -pthread -o "$OUT/load" "$ROOT/tests/tools/load.c"
   gcc -O2 -Wall -Wextra -o "$OUT/sink" "$BENCH/sink.c"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# What each operation of the request path costs, and encoding a span for each wire: instructions, which
-# are the same on every run, and nanoseconds, which are not.
+# What each operation of the request path costs, each header format alone, and encoding a span for each
+# wire: instructions, which are the same on every run, and nanoseconds, which are not.
 #
 #   tests/bench/operations.sh [--instructions]      only those
 #
@@ -24,11 +24,11 @@ collected() {
     sed -n 's/.*Collected : //p'
 }
 
-# request_instructions NAME: this program's own part included.
-request_instructions() {
+# instructions_of PROGRAM NAME: the program's own part included.
+instructions_of() {
   local few many
-  few=$(collected --toggle-collect=measure "$OUT/bench_request" "$1" "$FEW")
-  many=$(collected --toggle-collect=measure "$OUT/bench_request" "$1" "$MANY")
+  few=$(collected --toggle-collect=measure "$OUT/$1" "$2" "$FEW")
+  many=$(collected --toggle-collect=measure "$OUT/$1" "$2" "$MANY")
   calculate "($many - $few) / ($MANY - $FEW)"
 }
 
@@ -40,14 +40,14 @@ encode_instructions() {
 }
 
 # line NAME INSTRUCTIONS NANOSECONDS TEXT
-line() { printf '%-16s %12s %18s  %s\n' "$@"; }
+line() { printf '%-20s %12s %18s  %s\n' "$@"; }
 
 request_operations() {
   local name what own instructions ns
-  own=$(request_instructions bare)
+  own=$(instructions_of bench_request bare)
   while IFS=$'\t' read -r name what; do
     [ "$name" != bare ] || continue
-    instructions=$(request_instructions "$name")
+    instructions=$(instructions_of bench_request "$name")
     [ "$name" = append ] || instructions=$((instructions - own))
     result "request/$name/instructions" "$instructions"
     ns=''
@@ -57,6 +57,19 @@ request_operations() {
     fi
     line "$name" "$instructions" "$ns" "$what"
   done < <("$OUT/bench_request" --list)
+}
+
+format_operations() {
+  local name what instructions ns=''
+  while IFS=$'\t' read -r name what; do
+    instructions=$(instructions_of bench_formats "$name")
+    result "$name/instructions" "$instructions"
+    if [ "$with_ns" = 1 ]; then
+      ns=$("$OUT/bench_formats" "$name" "$NS_OPERATIONS")
+      result "$name/ns" "${ns%% *}"
+    fi
+    line "$name" "$instructions" "$ns" "$what"
+  done < <("$OUT/bench_formats" --list)
 }
 
 encode_operations() {
@@ -77,4 +90,5 @@ with_ns=1
 build_tools
 line operation instructions 'ns (quartiles)' ''
 request_operations
+format_operations
 encode_operations

@@ -35,6 +35,9 @@ table() {
   operation request/append 'of these: journal append' ''
   local name target
   while read -r name; do
+    operation "$name" "of these: ${name/\// }" ''
+  done < <(sed -nE 's,^((extract|inject)/.*)/instructions\t.*,\1,p' "$RESULTS")
+  while read -r name; do
     case $name in *json) target='500 ns' ;; *) target='250 ns' ;; esac
     operation "encode/$name" "encode a span: ${name//-/ }, $(value "encode/$name/bytes") bytes" "$target"
   done < <(sed -nE 's,^encode/(.*)/instructions\t.*,\1,p' "$RESULTS")

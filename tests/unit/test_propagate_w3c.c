@@ -228,6 +228,27 @@ static void only_whole_members_fit(void **state) {
     }
 }
 
+/* And none without the header that they are to stand behind. */
+static void no_member_without_the_header(void **state) {
+    (void)state;
+    const struct trc_carrier *carrier = case_carrier(w3c_baggage, "baggage=\"a=11111\"");
+    add("b", "2");
+    add("c", "3");
+    const struct trc_outgoing what = {&(struct trc_context){0, 1, 2, 0, 1}, &baggage, NULL};
+    for (size_t room = 0; room < 15; room++) {
+        trc_injection_clear(&injection);
+        injection.buf.len = sizeof(injection.bytes) - room;
+        w3c_baggage->inject(&what, carrier, 5, &injection);
+        const char *got = case_injected(&injection, "HTTP_BAGGAGE");
+        if (room < 11)
+            assert_null(got);
+        else
+            assert_string_equal(got, "a=11111,b=2");
+        assert_true(injection.overflow);
+        assert_false(injection.buf.overflow);
+    }
+}
+
 /* --- Between the two kinds of baggage --------------------------------------------------------- */
 
 static void w3c_items_become_uberctx(void **state) {
@@ -260,6 +281,7 @@ int main(void) {
         cmocka_unit_test_setup(bytes_have_a_limit, setup),
         cmocka_unit_test_setup(bytes_have_a_limit_encoded, setup),
         cmocka_unit_test_setup(only_whole_members_fit, setup),
+        cmocka_unit_test_setup(no_member_without_the_header, setup),
         cmocka_unit_test_setup(w3c_items_become_uberctx, setup),
         cmocka_unit_test_setup(uberctx_items_become_w3c, setup),
     };

@@ -252,7 +252,7 @@ static const struct {
     {"OTEL_PROPAGATORS=jaeger,tracecontext,baggage", EXTRACT, "jaeger", false},
     {"OTEL_PROPAGATORS=none", EXTRACT, "none", false},
     {"OTEL_PROPAGATORS=B3,Jaeger", EXTRACT, "b3", false},
-    {"OTEL_PROPAGATORS=xray", EXTRACT, "jaeger", true},
+    {"OTEL_PROPAGATORS=ottrace", EXTRACT, "jaeger", true},
     {"JAEGER_PROPAGATION=Jaeger", EXTRACT, "jaeger", false},
     {"OTEL_SEMCONV_STABILITY_OPT_IN=http", SEMCONV, "1", false},
     {"OTEL_SEMCONV_STABILITY_OPT_IN=database,http/dup", SEMCONV, "3", false},
