@@ -83,6 +83,7 @@ struct trc_cursor_state {
     _Atomic uint64_t exported;  /* spans the collector has, as far as the transport can know */
     _Atomic uint64_t failed;    /* spans given up: refused for good */
     _Atomic uint64_t too_large; /* of failed: larger than a packet */
+    _Atomic uint64_t rejected;  /* of failed: in a message the collector took without them */
     _Atomic uint64_t skipped;   /* spans passed over because the exporter fell too far behind */
     _Atomic uint64_t batches;   /* messages sent */
     _Atomic uint64_t bytes;     /* bytes of them */
@@ -151,11 +152,28 @@ void trc_cursor_get(const struct trc_journal *journal, unsigned worker, unsigned
 void trc_cursor_publish(struct trc_journal *journal, unsigned worker, unsigned exporter,
                         const struct trc_cursor_state *state);
 
-/* If the exporter is three quarters of the ring behind, moves its *state (not published) forward to
+/* Is the exporter three quarters of the ring behind? Thread: the exporter's reporter. */
+bool trc_cursor_is_late(const struct trc_journal *journal, unsigned worker,
+                        const struct trc_cursor_state *state);
+
+/* If the exporter is that late, moves its *state (not published) forward to
  * half, counting each span it passes as skipped, so that it starves no other. Returns the number of
  * spans skipped. Thread: the exporter's reporter. */
 uint64_t trc_cursor_skip(const struct trc_journal *journal, unsigned worker,
                          struct trc_cursor_state *state);
+
+#define TRC_LAST_ERROR_MAX 128 /* with its NUL */
+
+/* Notes why an exporter failed, cut to the maximum; what is not printable ASCII becomes '?'. Later
+ * ones replace it, success does not. A process that dies in here leaves the old or the new. Thread:
+ * the exporter's reporter in that worker. */
+void trc_journal_note_error(struct trc_journal *journal, unsigned worker, unsigned exporter,
+                            const char *why);
+
+/* The last of them, whole: true and out[], or false and out[] empty when there never was one.
+ * `worker`: which one, or -1 for the latest of all. Thread: any. */
+bool trc_journal_last_error(const struct trc_journal *journal, int worker, unsigned exporter,
+                            char out[TRC_LAST_ERROR_MAX]);
 
 /* --- Slots, and the dead
  * ------------------------------------------------------------------------------ */
@@ -192,7 +210,7 @@ struct trc_accounts {
     uint64_t started, sampled, unsampled, truncated, context_errors, not_injected;
     uint64_t recovered; /* spans of requests whose worker died */
     uint64_t lost;      /* records a dying worker had not finished writing */
-    uint64_t exported, failed, too_large, dropped, batches, bytes, retried;
+    uint64_t exported, failed, too_large, rejected, dropped, batches, bytes, retried;
     uint64_t queued; /* found by walking the rings, not by subtracting */
 };
 

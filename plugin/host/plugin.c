@@ -146,12 +146,16 @@ static void export_leftovers(unsigned first, unsigned last) {
 static void log_accounts(int worker) {
     for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
         struct trc_accounts a;
+        char error[TRC_LAST_ERROR_MAX];
         trc_journal_accounts(trc_host.journal, worker, e, &a);
+        bool failed = trc_journal_last_error(trc_host.journal, worker, e, error);
         trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
                 " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
-                ", truncated %" PRIu64 ", context errors %" PRIu64 ")",
+                ", truncated %" PRIu64 ", context errors %" PRIu64 ", retried %" PRIu64
+                ", rejected %" PRIu64 ")%s%s",
                 trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
-                a.lost, a.queued, a.recovered, a.truncated, a.context_errors);
+                a.lost, a.queued, a.recovered, a.truncated, a.context_errors, a.retried, a.rejected,
+                failed ? ", last error: " : "", error);
     }
 }
 

@@ -11,11 +11,12 @@
  *
  * While a collector is away its reporter tries at growing distances, but goes on looking at the
  * ring at least every flush interval: it must pass over the oldest spans in time, or the ring fills
- * up and a dead exporter starves the live ones.
+ * up and a dead exporter starves the live ones. It does so even while a message is on its way, for
+ * a collector may take ten seconds to say nothing: see let_go.
  */
 #include "tracing/reporter.h"
+#include "news.h"
 #include "tracing/clock.h"
-#include "tracing/log.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -24,12 +25,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#define STACK_BYTES (256u * 1024u)    /* getaddrinfo's modules are the hungriest */
+#define STACK_BYTES (512u * 1024u)    /* jansson's nesting is the hungriest: 171 KiB, measured */
 #define INTERVAL_MIN_NS TRC_NS_PER_MS /* no busy loop, whatever is asked for */
 #define INTERVAL_MAX_NS (3600 * TRC_NS_PER_S)
 #define BACKOFF_MAX_NS (5 * TRC_NS_PER_S) /* a collector that is back has its spans that soon */
 #define CROWDED_NS (50 * TRC_NS_PER_MS)   /* between looks while the ring fills up */
-#define TELL_EVERY_NS (30 * TRC_NS_PER_S) /* a line of each sort in the log */
+#define PATIENCE_MS 25                    /* between looks while a message is on its way */
+#define PARTING_NS (100 * TRC_NS_PER_MS)  /* at most, for a thread to end when it may not send */
 #define CANCEL_WAIT_NS TRC_NS_PER_S       /* for threads that have only just begun to wait */
 
 struct reporter {
@@ -49,16 +51,19 @@ struct reporter {
     /* The thread's own. */
     struct trc_encoder *encoder; /* made when there is the first span */
     struct trc_sender *sender;
-    uint64_t sequence;    /* messages handed out */
+    uint64_t sequence; /* messages handed out */
+    struct trc_random random;
     uint64_t backoff_ns;  /* 0: the last message was taken */
     uint64_t retry_at_ns; /* no send before, while backoff_ns */
     uint64_t head_seen;
-    bool crowded;           /* the ring fills up while we cannot send */
-    uint64_t core_dropped;  /* spans, as of this look */
-    bool told_failing;      /* what the operator was told last... */
-    uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
-    uint64_t losses_told;   /* spans */
-    uint64_t losses_told_at_ns;
+    bool crowded;          /* the ring fills up while we cannot send */
+    uint64_t core_dropped; /* spans, as of this look */
+    struct trc_news news;
+
+    /* While a message is on its way. */
+    struct trc_cursor_state *state;
+    const struct batch *batch;
+    bool let_go; /* its spans are counted as skipped, for now */
 };
 
 /* What one message passes over in the ring. */
@@ -75,7 +80,7 @@ static struct {
     struct reporter reporter[TRC_EXPORTERS_MAX];
     _Atomic unsigned count;    /* running, for wake and stop */
     _Atomic unsigned alive;    /* threads that have not come to their end */
-    _Atomic uint64_t deadline; /* 0: go on; else end, by then */
+    _Atomic uint64_t deadline; /* 0: go on; else send until then, and end */
     pid_t pid;                 /* whose threads they are */
 } set;
 
@@ -88,49 +93,24 @@ static bool is_out_of_time(void) {
     return deadline != 0 && trc_clock_mono_ns() >= deadline;
 }
 
-/* --- Telling the operator ------------------------------------------------------------------ */
-
-/* Says that the exporter fails or works again, if that is news and not too soon. What was kept back
- * is said when its time has come, if it still holds. */
-static void tell(struct reporter *r, bool failing, const char *why, const char *and_now) {
-    if (failing == r->told_failing)
-        return;
-    uint64_t now = trc_clock_mono_ns(), *last = &r->told_at_ns[failing];
-    if (*last && now - *last < TELL_EVERY_NS)
-        return;
-    *last = now;
-    r->told_failing = failing;
-    if (failing)
-        trc_log("%s: cannot export: %s (%s)", r->exporter->url, why, and_now);
-    else
-        trc_log("%s: exports again", r->exporter->url);
-}
-
-/* Says that spans were lost since the last such line. */
-static void tell_losses(struct reporter *r, const struct trc_cursor_state *state) {
-    uint64_t dropped = r->core_dropped + state->skipped, lost = dropped + state->failed;
-    if (lost <= r->losses_told)
-        return;
-    uint64_t now = trc_clock_mono_ns();
-    if (r->losses_told_at_ns && now - r->losses_told_at_ns < TELL_EVERY_NS)
-        return;
-    trc_log("%s: %" PRIu64 " spans lost (worker %u in all: %" PRIu64
-            " dropped because the journal was full, %" PRIu64 " given up, %" PRIu64
-            " of them larger than a message)",
-            r->exporter->url, lost - r->losses_told, r->worker + 1, dropped, state->failed,
-            state->too_large);
-    r->losses_told = lost;
-    r->losses_told_at_ns = now;
-}
-
 /* --- One message --------------------------------------------------------------------------- */
 
-/* Ends the look: the next one that sends is a while away. */
-static int postpone(struct reporter *r, const char *why) {
+/* Notes and tells why spans did not go out, and what becomes of them. */
+static void failed(struct reporter *r, const char *why, const char *and_now) {
+    trc_journal_note_error(r->journal, r->worker, r->index, why);
+    trc_news_fails(&r->news, why, and_now);
+}
+
+/* Ends the look: the next one that sends is a while away, as long as the collector asked for or, if
+ * it did not, between half and all of a time that grows. At random, so that the reporters which
+ * failed together do not come back together. */
+static int postpone(struct reporter *r, const char *why, uint64_t retry_after_ns) {
     uint64_t next = r->backoff_ns ? r->backoff_ns * 2 : r->interval_ns;
     r->backoff_ns = next < BACKOFF_MAX_NS ? next : BACKOFF_MAX_NS;
-    r->retry_at_ns = trc_clock_mono_ns() + r->backoff_ns;
-    tell(r, true, why, "will try again");
+    uint64_t less_ns = trc_random_next(&r->random) % (r->backoff_ns / 2 + 1);
+    r->retry_at_ns =
+        trc_clock_mono_ns() + (retry_after_ns ? retry_after_ns : r->backoff_ns - less_ns);
+    failed(r, why, "will try again");
     return -EAGAIN;
 }
 
@@ -140,10 +120,10 @@ static int prepare(struct reporter *r) {
     if (!r->encoder)
         r->encoder = e->kind->encoder->make(&r->encoding);
     if (!r->encoder)
-        return postpone(r, "no memory, or tags that do not fit a message");
+        return postpone(r, "no memory, or tags that do not fit a message", 0);
     if (!r->sender)
         r->sender = e->kind->sender->make(&e->endpoint);
-    return r->sender ? 0 : postpone(r, "no memory");
+    return r->sender ? 0 : postpone(r, "no memory", 0);
 }
 
 /* Encodes spans from b->end on, until the message is full (true: there is more) or the ring empty.
@@ -169,52 +149,7 @@ static bool fill(struct reporter *r, struct batch *b) {
     return false;
 }
 
-/* Completes the message and sends it. Returns what the sender said, accounted for, or -EAGAIN with
- * the cursor where it was. */
-static int transmit(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
-    struct trc_send_result result;
-    const struct trc_exporter_kind *kind = r->exporter->kind;
-    const struct trc_client_stats stats = {
-        .full_queue = r->core_dropped + state->skipped,
-        .too_large = state->too_large,
-        .failed = state->failed - state->too_large, /* the agent adds the three up by cause */
-    };
-    struct trc_slice message = kind->encoder->finish(r->encoder, r->sequence + 1, &stats);
-    int rc = kind->sender->send(r->sender, message, NULL, &result);
-    if (rc == -EAGAIN) {
-        state->retried++;
-        trc_cursor_publish(r->journal, r->worker, r->index, state);
-        return postpone(r, result.why);
-    }
-    r->backoff_ns = 0;
-    if (rc) {
-        state->failed += b->spans;
-        tell(r, true, result.why, "its spans were given up");
-        return rc;
-    }
-    r->sequence++;
-    state->exported += b->spans;
-    state->batches++;
-    state->bytes += message.len;
-    tell(r, false, NULL, NULL);
-    return 0;
-}
-
-/* Sends the batch and moves the cursor behind it, over what was left out too: never over that alone
- * while spans before it still wait. Returns 0, or -EAGAIN when all of it stays where it is. */
-static int settle(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
-    if (b->end == state->pos)
-        return 0;
-    if (b->spans > 0 && transmit(r, state, b) == -EAGAIN)
-        return -EAGAIN;
-    state->failed += b->too_large + b->damaged;
-    state->too_large += b->too_large;
-    state->pos = b->end;
-    trc_cursor_publish(r->journal, r->worker, r->index, state);
-    return 0;
-}
-
-/* --- One look ------------------------------------------------------------------------------ */
+/* --- The ring ------------------------------------------------------------------------------ */
 
 /* Rings at one reporter that has not been rung at yet. */
 static void ring_at(struct reporter *r) {
@@ -250,6 +185,119 @@ static void watch(struct reporter *r, const struct trc_cursor_state *state) {
         ring_at_others(r);
 }
 
+/* --- On its way ---------------------------------------------------------------------------- */
+
+/* All that a message passes over. */
+static uint64_t passed_by(const struct batch *b) {
+    return b->spans + b->too_large + b->damaged;
+}
+
+/* Gives up the place in the ring of the message that is on its way, if the ring needs it: that is
+ * only for another try. Its spans are counted as skipped, so that the books are right should we die
+ * now, and counted anew when it is known what became of them. To end the transfer instead would
+ * deliver nothing at all to a collector that is merely slow. */
+static void let_go(struct reporter *r) {
+    if (!r->let_go && trc_cursor_is_late(r->journal, r->worker, r->state)) {
+        r->let_go = true;
+        r->state->skipped += passed_by(r->batch);
+        r->state->pos = r->batch->end;
+        trc_cursor_publish(r->journal, r->worker, r->index, r->state);
+    }
+    if (r->let_go)
+        catch_up(r, r->state);
+}
+
+/* A sender asks for how long it may go on waiting. */
+static int ask_ms(void *arg) {
+    struct reporter *r = arg;
+    uint64_t deadline = atomic_load(&set.deadline), now = trc_clock_mono_ns();
+    if (deadline && now >= deadline)
+        return 0;
+    let_go(r);
+    watch(r, r->state);
+    return deadline && deadline - now < PATIENCE_MS * TRC_NS_PER_MS
+               ? (int)((deadline - now) / TRC_NS_PER_MS) + 1
+               : PATIENCE_MS;
+}
+
+/* Sends the message, looking after the ring meanwhile. As a sender's send. */
+static int launch(struct reporter *r, struct trc_cursor_state *state, const struct batch *b,
+                  struct trc_slice message, struct trc_send_result *result) {
+    const struct trc_patience patience = {ask_ms, r};
+    r->state = state;
+    r->batch = b;
+    r->let_go = false;
+    int rc = r->exporter->kind->sender->send(r->sender, message, &patience, result);
+    if (r->let_go && rc != -EAGAIN)
+        state->skipped -= passed_by(b);
+    return rc;
+}
+
+/* Counts a message that was delivered, and tells what the collector said. */
+static void delivered(struct reporter *r, struct trc_cursor_state *state, uint64_t spans,
+                      const struct trc_send_result *result) {
+    uint64_t rejected = result->rejected < spans ? result->rejected : spans;
+    state->exported += spans - rejected;
+    state->failed += rejected;
+    state->rejected += rejected;
+    if (rejected) {
+        char why[TRC_ERROR_TEXT_MAX];
+        snprintf(why, sizeof(why), "%" PRIu64 " of %" PRIu64 " spans rejected%s%.180s", rejected,
+                 spans, result->why[0] ? ": " : "", result->why);
+        failed(r, why, "they were given up");
+    } else {
+        trc_news_works(&r->news);
+        trc_news_warns(&r->news, result->why);
+    }
+}
+
+/* Completes the message and sends it. Returns what the sender said, accounted for, or -EAGAIN with
+ * the cursor where it was, unless it had to be let go. */
+static int transmit(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
+    struct trc_send_result result;
+    const struct trc_client_stats stats = {
+        .full_queue = r->core_dropped + state->skipped,
+        .too_large = state->too_large,
+        .failed = state->failed - state->too_large, /* the agent adds the three up by cause */
+    };
+    struct trc_slice message =
+        r->exporter->kind->encoder->finish(r->encoder, r->sequence + 1, &stats);
+    int rc = launch(r, state, b, message, &result);
+    if (rc == -EAGAIN) {
+        state->retried++;
+        trc_cursor_publish(r->journal, r->worker, r->index, state);
+        return postpone(r, result.why, result.retry_after_ns);
+    }
+    r->backoff_ns = 0;
+    if (rc) {
+        state->failed += b->spans;
+        failed(r, result.why, "its spans were given up");
+        return rc;
+    }
+    r->sequence++;
+    state->batches++;
+    state->bytes += message.len;
+    delivered(r, state, b->spans, &result);
+    return 0;
+}
+
+/* Sends the batch and moves the cursor behind it, over what was left out too: never over that alone
+ * while spans before it still wait. Returns 0, or -EAGAIN when all of it stays where it is. */
+static int settle(struct reporter *r, struct trc_cursor_state *state, const struct batch *b) {
+    if (b->end == state->pos)
+        return 0;
+    if (b->spans > 0 && transmit(r, state, b) == -EAGAIN)
+        return -EAGAIN;
+    state->failed += b->too_large + b->damaged;
+    state->too_large += b->too_large;
+    if (state->pos < b->end) /* it may be further on already */
+        state->pos = b->end;
+    trc_cursor_publish(r->journal, r->worker, r->index, state);
+    return 0;
+}
+
+/* --- One look ------------------------------------------------------------------------------ */
+
 /* Is there something to send, and is it time to? */
 static bool is_due(const struct reporter *r, const struct trc_cursor_state *state) {
     uint64_t pos = state->pos, next;
@@ -269,7 +317,7 @@ static int send_all(struct reporter *r, struct trc_cursor_state *state) {
         if (more && rc == 0)
             catch_up(r, state); /* sending takes time, and the ring went on filling */
     }
-    tell_losses(r, state);
+    trc_news_loses(&r->news, r->core_dropped, state);
     return rc;
 }
 
@@ -279,8 +327,10 @@ static int look(struct reporter *r) {
     trc_cursor_get(r->journal, r->worker, r->index, &state);
     catch_up(r, &state);
     int rc = is_due(r, &state) ? send_all(r, &state) : 0;
-    if (r->backoff_ns)
+    if (r->backoff_ns) {
+        catch_up(r, &state); /* trying takes time, too */
         watch(r, &state);
+    }
     return rc;
 }
 
@@ -311,8 +361,9 @@ static void *run(void *arg) {
     struct reporter *r = arg;
     struct trc_cursor_state state;
     pthread_setname_np(pthread_self(), r->name);
+    (void)trc_random_seed(&r->random); /* without, all wait the longest there is */
     trc_cursor_get(r->journal, r->worker, r->index, &state);
-    r->losses_told = trc_journal_dropped(r->journal, r->worker) + state.skipped + state.failed;
+    r->news.losses = trc_journal_dropped(r->journal, r->worker) + state.skipped + state.failed;
     uint64_t at = trc_clock_mono_ns() + r->interval_ns;
     for (bool last = false; !last; at = next_look(r)) {
         wait_until(r, at);
@@ -340,6 +391,8 @@ static void init_reporter(struct reporter *r, const struct trc_reporters_config 
     r->journal = config->journal;
     r->worker = config->worker;
     r->index = index;
+    r->news.url = e->url;
+    r->news.worker = config->worker;
     r->interval_ns = config->flush_interval_ns;
     if (r->interval_ns < INTERVAL_MIN_NS)
         r->interval_ns = INTERVAL_MIN_NS;
@@ -372,8 +425,8 @@ static int start_thread(struct reporter *r) {
     return -rc;
 }
 
-/* Tells the first `count` to end by `deadline` and waits for them until `join_until_ns`. Returns
- * how many did not. */
+/* Tells the first `count` to send nothing after `deadline` and to end, and waits for them until
+ * `join_until_ns`. Returns how many did not. */
 static unsigned end_all(unsigned count, uint64_t deadline, uint64_t join_until_ns) {
     struct timespec until = timespec_of(join_until_ns);
     unsigned left = 0;
@@ -428,7 +481,11 @@ unsigned trc_reporters_stop(uint64_t deadline_mono_ns) {
     unsigned count = atomic_exchange(&set.count, 0);
     if (count == 0 || set.pid != getpid()) /* as above */
         return 0;
-    return end_all(count, deadline_mono_ns, deadline_mono_ns);
+    uint64_t now = trc_clock_mono_ns();
+    uint64_t parting = deadline_mono_ns > now ? (deadline_mono_ns - now) / 4 : 0;
+    if (parting > PARTING_NS)
+        parting = PARTING_NS;
+    return end_all(count, deadline_mono_ns - parting, deadline_mono_ns);
 }
 
 void trc_reporters_forget(void) {

@@ -16,12 +16,21 @@ struct record {
     uint32_t kind;
 };
 
+struct last_error {
+    _Atomic uint64_t mono_ns; /* when; 0: never */
+    _Atomic uint64_t
+        text[TRC_LAST_ERROR_MAX / 8]; /* NUL-terminated; words, because bytes that one
+                                         process writes and another reads are atomics */
+};
+
 /* Two copies of an exporter's state, of which one is in force: a publication writes the other and
- * then turns `active`, so that a death in between leaves the old one whole. */
+ * then turns `active`, so that a death in between leaves the old one whole. So with its error. */
 struct cursor {
     _Alignas(
         64) _Atomic uint32_t active; /* counts publications; its low bit is the copy in force */
     struct trc_cursor_state state[2];
+    _Atomic uint32_t error_active;
+    struct last_error error[2];
 };
 
 struct block {

@@ -122,6 +122,7 @@ static void add_worker(const struct trc_journal *j, unsigned worker, unsigned ex
     out->exported += s.exported;
     out->failed += s.failed;
     out->too_large += s.too_large;
+    out->rejected += s.rejected;
     out->dropped += s.skipped;
     out->batches += s.batches;
     out->bytes += s.bytes;

@@ -4,10 +4,17 @@
  * reporter's. The order of the atomic operations here is what makes a killed worker's spans safe.
  */
 #include "journal_internal.h"
+#include "tracing/clock.h"
 #include <errno.h>
 
 static void put(_Atomic uint64_t *to, uint64_t v) {
     atomic_store_explicit(to, v, memory_order_relaxed);
+}
+
+/* A part of what is not in force. Release: who is still copying what was in force until the last
+ * publication, and sees any of these stores, sees that publication, too. */
+static void put_next(_Atomic uint64_t *to, uint64_t v) {
+    atomic_store_explicit(to, v, memory_order_release);
 }
 
 /* --- Writing ------------------------------------------------------------------------------- */
@@ -107,6 +114,7 @@ void trc_cursor_get(const struct trc_journal *j, unsigned worker, unsigned expor
         out->exported = counter_get(&s->exported);
         out->failed = counter_get(&s->failed);
         out->too_large = counter_get(&s->too_large);
+        out->rejected = counter_get(&s->rejected);
         out->skipped = counter_get(&s->skipped);
         out->batches = counter_get(&s->batches);
         out->bytes = counter_get(&s->bytes);
@@ -123,16 +131,17 @@ void trc_cursor_publish(struct trc_journal *j, unsigned worker, unsigned exporte
     struct cursor *c = &b->cursor[exporter];
     uint32_t active = atomic_load_explicit(&c->active, memory_order_relaxed);
     struct trc_cursor_state *s = &c->state[(active + 1) & 1];
-    put(&s->exported, state->exported);
-    put(&s->failed, state->failed);
-    put(&s->too_large, state->too_large);
-    put(&s->skipped, state->skipped);
-    put(&s->batches, state->batches);
-    put(&s->bytes, state->bytes);
-    put(&s->retried, state->retried);
-    /* Release: whoever sees the new position and writes over what lies before it must not overtake
+    put_next(&s->exported, state->exported);
+    put_next(&s->failed, state->failed);
+    put_next(&s->too_large, state->too_large);
+    put_next(&s->rejected, state->rejected);
+    put_next(&s->skipped, state->skipped);
+    put_next(&s->batches, state->batches);
+    put_next(&s->bytes, state->bytes);
+    put_next(&s->retried, state->retried);
+    /* Also: whoever sees the new position and writes over what lies before it must not overtake
      * our reading of it. */
-    atomic_store_explicit(&s->pos, counter_get(&state->pos), memory_order_release);
+    put_next(&s->pos, counter_get(&state->pos));
     atomic_store_explicit(&c->active, active + 1, memory_order_release);
 
     uint64_t head = atomic_load_explicit(&b->head, memory_order_relaxed);
@@ -140,11 +149,16 @@ void trc_cursor_publish(struct trc_journal *j, unsigned worker, unsigned exporte
         atomic_store_explicit(&b->woken, 0, memory_order_relaxed);
 }
 
+bool trc_cursor_is_late(const struct trc_journal *j, unsigned worker,
+                        const struct trc_cursor_state *state) {
+    return trc_journal_head(j, worker) - counter_get(&state->pos) > j->config.ring_bytes / 4 * 3;
+}
+
 uint64_t trc_cursor_skip(const struct trc_journal *j, unsigned worker,
                          struct trc_cursor_state *state) {
     uint64_t pos = counter_get(&state->pos), next, skipped = 0;
     uint64_t head = trc_journal_head(j, worker);
-    if (head - pos <= j->config.ring_bytes / 4 * 3)
+    if (!trc_cursor_is_late(j, worker, state))
         return 0;
     while (head - pos > j->config.ring_bytes / 2 && trc_journal_read(j, worker, &pos, &next)) {
         pos = next;
@@ -153,4 +167,54 @@ uint64_t trc_cursor_skip(const struct trc_journal *j, unsigned worker,
     put(&state->pos, pos);
     state->skipped += skipped;
     return skipped;
+}
+
+/* --- The last error ------------------------------------------------------------------------ */
+
+void trc_journal_note_error(struct trc_journal *j, unsigned worker, unsigned exporter,
+                            const char *why) {
+    struct cursor *c = &block_of(j, worker)->cursor[exporter];
+    uint32_t active = atomic_load_explicit(&c->error_active, memory_order_relaxed);
+    struct last_error *e = &c->error[(active + 1) & 1];
+    union {
+        char bytes[TRC_LAST_ERROR_MAX];
+        uint64_t words[TRC_LAST_ERROR_MAX / 8];
+    } text = {.words = {0}};
+    for (size_t i = 0; i < TRC_LAST_ERROR_MAX - 1 && why[i]; i++)
+        text.bytes[i] = why[i] >= ' ' && why[i] < 0x7f ? why[i] : '?';
+    for (size_t i = 0; i < TRC_LAST_ERROR_MAX / 8; i++)
+        put_next(&e->text[i], text.words[i]);
+    put_next(&e->mono_ns, trc_clock_mono_ns());
+    atomic_store_explicit(&c->error_active, active + 1, memory_order_release);
+}
+
+/* Copies it whole; returns when it was, or 0. */
+static uint64_t copy_error(const struct cursor *c, uint64_t words[TRC_LAST_ERROR_MAX / 8]) {
+    uint32_t before, after = atomic_load_explicit(&c->error_active, memory_order_acquire);
+    uint64_t mono_ns;
+    do {
+        before = after;
+        const struct last_error *e = &c->error[before & 1];
+        for (size_t i = 0; i < TRC_LAST_ERROR_MAX / 8; i++)
+            words[i] = atomic_load_explicit(&e->text[i], memory_order_acquire);
+        mono_ns = atomic_load_explicit(&e->mono_ns, memory_order_acquire);
+        after = atomic_load_explicit(&c->error_active, memory_order_relaxed);
+    } while (after != before);
+    return mono_ns;
+}
+
+bool trc_journal_last_error(const struct trc_journal *j, int worker, unsigned exporter,
+                            char out[TRC_LAST_ERROR_MAX]) {
+    uint64_t words[TRC_LAST_ERROR_MAX / 8], latest = 0;
+    out[0] = '\0';
+    for (unsigned w = 0; w < j->config.workers; w++) {
+        if (worker >= 0 && (unsigned)worker != w)
+            continue;
+        uint64_t mono_ns = copy_error(&block_of(j, w)->cursor[exporter], words);
+        if (mono_ns <= latest)
+            continue;
+        latest = mono_ns;
+        memcpy(out, words, TRC_LAST_ERROR_MAX);
+    }
+    return latest > 0;
 }

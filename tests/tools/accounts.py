@@ -16,7 +16,8 @@ LINE = re.compile(
     r'\[tracing\] (?P<url>\S+): sampled (?P<sampled>\d+) = exported (?P<exported>\d+)'
     r' \+ failed (?P<failed>\d+) \+ dropped (?P<dropped>\d+) \+ lost (?P<lost>\d+)'
     r' \+ queued (?P<queued>\d+) \(recovered (?P<recovered>\d+), truncated (?P<truncated>\d+),'
-    r' context errors (?P<context_errors>\d+)\)')
+    r' context errors (?P<context_errors>\d+), retried (?P<retried>\d+),'
+    r' rejected (?P<rejected>\d+)\)(, last error: (?P<last_error>.*))?')
 
 
 def read(path):
@@ -25,8 +26,8 @@ def read(path):
         for match in map(LINE.search, file):
             if match:
                 found = match.groupdict()
-                url = found.pop('url')
-                lines.append(dict({name: int(number) for name, number in found.items()}, url=url))
+                texts = {name: found.pop(name) for name in ('url', 'last_error')}
+                lines.append(dict({name: int(number) for name, number in found.items()}, **texts))
     return lines
 
 

@@ -45,6 +45,7 @@ static inline int rig_join(pthread_t thread, const struct timespec *until) {
 #define pthread_attr_init(a) (torture(ENOMEM) ? ENOMEM : pthread_attr_init(a))
 #define sem_init(...) (torture(ENOSPC) ? -1 : sem_init(__VA_ARGS__))
 #define pthread_create(...) (torture(EAGAIN) ? EAGAIN : pthread_create(__VA_ARGS__))
+#include "../../plugin/report/news.c"
 #include "../../plugin/report/reporter.c"
 #undef trc_clock_mono_ns
 #undef pthread_attr_init
@@ -70,7 +71,11 @@ struct sink {
     unsigned no_encoder, no_sender; /* make fails so often */
     unsigned refuse;                /* -EAGAIN so often; UINT_MAX: for ever */
     unsigned give_up;               /* -EPROTO so often */
-    bool hang;                      /* send does not return until this is false again */
+    bool hang;                      /* send does not return until this is false again... */
+    bool asks;                      /* ...or whom it serves has enough */
+    uint64_t reject;                /* spans of each message */
+    uint64_t retry_after_ns;        /* asked for when it refuses */
+    const char *says;               /* with what it takes */
     /* What it saw. */
     unsigned attempts, messages;
     unsigned made, alive; /* encoders and senders: ever, and now */
@@ -78,6 +83,7 @@ struct sink {
     bool gap; /* in the sequence */
     struct trc_client_stats stats;
     bool hanging;
+    unsigned ended; /* hangs that were */
     size_t count;
     uint64_t id[RIG_IDS];
 };
@@ -192,34 +198,53 @@ static inline void rig_take(struct sink *sink, const struct rig_message *m, size
         sink->id[sink->count++] = m->id[i];
 }
 
+/* Hangs while it is to; false: it was ended. With the mutex. */
+static inline bool rig_hang_on(struct sink *sink, const struct trc_patience *patience) {
+    int ms = 1;
+    for (sink->hanging = sink->hang; sink->hang && ms > 0;) {
+        struct timespec until;
+        pthread_cond_broadcast(&rig_changed);
+        if (!sink->asks) {
+            pthread_cond_wait(&rig_changed, &rig_mutex);
+            continue;
+        }
+        pthread_mutex_unlock(&rig_mutex);
+        ms = patience->ask_ms(patience->arg);
+        pthread_mutex_lock(&rig_mutex);
+        until = timespec_of(trc_clock_mono_ns() + (uint64_t)ms * TRC_NS_PER_MS);
+        if (sink->hang && ms > 0)
+            pthread_cond_timedwait(&rig_changed, &rig_mutex, &until);
+    }
+    sink->hanging = false;
+    return ms > 0;
+}
+
 static inline int rig_send(struct trc_sender *s, struct trc_slice message,
                            const struct trc_patience *patience, struct trc_send_result *result) {
     struct sink *sink = s->sink;
     struct rig_message *m = (struct rig_message *)message.p;
     int rc = 0;
-    (void)patience;
     *result = (struct trc_send_result){.rejected = 0};
     pthread_mutex_lock(&rig_mutex);
     sink->attempts++;
-    for (sink->hanging = sink->hang; sink->hang;) {
-        pthread_cond_broadcast(&rig_changed);
-        pthread_cond_wait(&rig_changed, &rig_mutex);
-    }
-    sink->hanging = false;
-    if (sink->refuse > 0) {
+    if (!rig_hang_on(sink, patience)) {
+        sink->ended++;
+        rc = -EAGAIN;
+    } else if (sink->refuse > 0) {
         sink->refuse -= sink->refuse != UINT32_MAX;
+        result->retry_after_ns = sink->retry_after_ns;
         rc = -EAGAIN;
     } else if (sink->give_up > 0) {
         sink->give_up--;
         rc = -EPROTO;
     } else {
         rig_take(sink, m, message.len);
+        result->rejected = sink->reject;
     }
+    const char *why = rc == -EAGAIN ? "nobody there" : rc ? "not understood" : sink->says;
+    snprintf(result->why, sizeof(result->why), "%s", why ? why : "");
     pthread_cond_broadcast(&rig_changed);
     pthread_mutex_unlock(&rig_mutex);
-    if (rc)
-        snprintf(result->why, sizeof(result->why), "%s",
-                 rc == -EAGAIN ? "nobody there" : "not understood");
     free(m);
     return rc;
 }
@@ -241,7 +266,7 @@ static const struct trc_exporter_kind rig_kinds[RIG_EXPORTERS] = {
 /* --- What is logged ------------------------------------------------------------------------ */
 
 static struct {
-    unsigned failing, working, losing; /* lines of each sort */
+    unsigned failing, working, losing, warning; /* lines of each sort */
     char last[1100];
 } rig_log;
 
@@ -250,6 +275,7 @@ static inline void rig_log_line(const char *line) {
     rig_log.failing += strstr(line, "cannot export") != NULL;
     rig_log.working += strstr(line, "exports again") != NULL;
     rig_log.losing += strstr(line, "spans lost") != NULL;
+    rig_log.warning += strstr(line, "warns") != NULL;
     snprintf(rig_log.last, sizeof(rig_log.last), "%s", line);
     pthread_cond_broadcast(&rig_changed);
     pthread_mutex_unlock(&rig_mutex);
@@ -383,7 +409,7 @@ static inline void rig_assert_balanced(void) {
     for (unsigned e = 0; e < RIG_EXPORTERS; e++) {
         struct trc_accounts a = rig_accounts(e);
         assert_int_equal(a.sampled, a.exported + a.failed + a.dropped + a.lost + a.queued);
-        assert_int_equal(a.exported, rig_sinks[e].count);
+        assert_int_equal(a.exported + a.rejected, rig_sinks[e].count);
         assert_int_equal(a.batches, rig_sinks[e].messages);
         assert_int_equal(a.bytes, rig_sinks[e].bytes);
         assert_false(rig_sinks[e].gap);

@@ -514,7 +514,7 @@ static void a_cursor_is_replaced_as_a_whole(void **state) {
     pid_t pid = fork();
     if (pid == 0) {
         for (uint64_t i = 1;; i++) {
-            struct trc_cursor_state s = {i, i, i, i, i, i, i, i};
+            struct trc_cursor_state s = {i, i, i, i, i, i, i, i, i};
             trc_cursor_publish(journal, 0, 0, &s);
         }
     }
@@ -524,12 +524,86 @@ static void a_cursor_is_replaced_as_a_whole(void **state) {
     while (s.pos == 0);
     for (unsigned i = 0; i < 200000; i++) {
         trc_cursor_get(journal, 0, 0, &s);
-        assert_true(s.pos == s.exported && s.pos == s.retried && s.pos == s.bytes);
+        assert_true(s.pos == s.exported && s.pos == s.retried && s.pos == s.rejected);
     }
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
     trc_cursor_get(journal, 0, 0, &s);
     assert_true(s.pos > 0 && s.pos == s.exported && s.pos == s.retried);
+}
+
+/* --- The last error ------------------------------------------------------------------------ */
+
+static void keeps_the_last_error(void **state) {
+    (void)state;
+    char out[TRC_LAST_ERROR_MAX + 1], longer[2 * TRC_LAST_ERROR_MAX];
+    out[TRC_LAST_ERROR_MAX] = 'x';
+    assert_false(trc_journal_last_error(journal, 0, 1, out));
+    assert_string_equal(out, "");
+    trc_journal_note_error(journal, 0, 1, "first");
+    trc_journal_note_error(journal, 0, 1, "a\nb\x1b[0m\xc3\xa9");
+    assert_true(trc_journal_last_error(journal, 0, 1, out));
+    assert_string_equal(out, "a?b?[0m??");
+    assert_true(trc_journal_last_error(journal, -1, 1, out));
+    assert_false(trc_journal_last_error(journal, 0, 0, out)); /* of no other exporter */
+    assert_false(trc_journal_last_error(journal, 1, 1, out)); /* nor worker */
+    trc_journal_note_error(journal, 1, 1, "later");
+    assert_true(trc_journal_last_error(journal, -1, 1, out));
+    assert_string_equal(out, "later");
+    assert_true(trc_journal_last_error(journal, 0, 1, out));
+    assert_string_equal(out, "a?b?[0m??");
+    memset(longer, 'y', sizeof(longer));
+    longer[sizeof(longer) - 1] = '\0';
+    trc_journal_note_error(journal, 0, 1, longer);
+    trc_journal_last_error(journal, -1, 1, out);
+    assert_int_equal(strlen(out), TRC_LAST_ERROR_MAX - 1);
+    assert_int_equal(out[TRC_LAST_ERROR_MAX], 'x');
+}
+
+static const char *error_of(char c) {
+    static char text[TRC_LAST_ERROR_MAX];
+    memset(text, c, sizeof(text) - 1);
+    return text;
+}
+
+static void an_error_is_never_torn(void **state) {
+    (void)state;
+    char out[TRC_LAST_ERROR_MAX], whole[TRC_LAST_ERROR_MAX];
+    pid_t pid = fork();
+    if (pid == 0)
+        for (unsigned i = 0;; i++)
+            trc_journal_note_error(journal, 0, 0, error_of((char)('a' + i % 26)));
+    while (!trc_journal_last_error(journal, 0, 0, out))
+        ;
+    for (unsigned i = 0; i < 200000; i++) {
+        assert_true(trc_journal_last_error(journal, 0, 0, out));
+        memset(whole, out[0], sizeof(whole) - 1);
+        whole[sizeof(whole) - 1] = '\0';
+        assert_string_equal(out, whole);
+    }
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+}
+
+static void note_b(void) {
+    trc_journal_note_error(journal, 0, 0, error_of('b'));
+}
+
+/* Nor when its writer dies: the old or the new is there, and the next one can be noted. */
+static void each_instruction_of_a_note_can_be_the_last(void **state) {
+    (void)state;
+    char out[TRC_LAST_ERROR_MAX];
+    if (STRIDE == 0)
+        skip();
+    bool killed = true, old = true;
+    for (unsigned n = 0; killed; n += STRIDE) {
+        trc_journal_note_error(journal, 0, 0, error_of('a'));
+        killed = killed_after(n, note_b);
+        assert_true(trc_journal_last_error(journal, 0, 0, out));
+        old &= out[0] == 'a';
+        assert_string_equal(out, error_of(out[0] == 'b' ? 'b' : 'a'));
+    }
+    assert_false(old);
 }
 
 int main(void) {
@@ -554,6 +628,9 @@ int main(void) {
         TEST(a_record_long_gone_is_not_repeated),
         TEST(killed_at_any_moment),
         TEST(a_cursor_is_replaced_as_a_whole),
+        TEST(keeps_the_last_error),
+        TEST(an_error_is_never_torn),
+        TEST(each_instruction_of_a_note_can_be_the_last),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -123,48 +123,90 @@ static void leaves_the_cursor_when_refused(void **state) {
     rig_assert_balanced();
 }
 
+static struct reporter idle_reporter(void) {
+    return (struct reporter){
+        .exporter = &rig_exporters[0],
+        .journal = rig_journal,
+        .interval_ns = TRC_NS_PER_S,
+        .news = {.url = "x"},
+    };
+}
+
+/* Between half and all of a time that doubles up to 5 s, and not always the same. */
 static void waits_longer_each_time(void **state) {
     (void)state;
-    struct reporter r = {.exporter = &rig_exporters[0], .interval_ns = TRC_NS_PER_S};
     static const unsigned seconds[] = {1, 2, 4, 5, 5, 5};
+    uint64_t least = UINT64_MAX, most = 0;
     rig_now_ns = 1000 * TRC_NS_PER_S;
-    assert_int_equal(next_look(&r), rig_now_ns + TRC_NS_PER_S);
-    for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
-        assert_int_equal(postpone(&r, "why"), -EAGAIN);
-        assert_int_equal(r.retry_at_ns, rig_now_ns + seconds[i] * TRC_NS_PER_S);
-        /* It goes on looking at the ring, and soon if that fills up. */
+    for (int round = 0; round < 200; round++) {
+        struct reporter r = idle_reporter();
+        assert_int_equal(trc_random_seed(&r.random), 0);
         assert_int_equal(next_look(&r), rig_now_ns + TRC_NS_PER_S);
-        r.crowded = true;
-        assert_int_equal(next_look(&r), rig_now_ns + 50 * TRC_NS_PER_MS);
-        r.crowded = false;
+        for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+            assert_int_equal(postpone(&r, "why", 0), -EAGAIN);
+            uint64_t wait = r.retry_at_ns - rig_now_ns, all = seconds[i] * TRC_NS_PER_S;
+            assert_in_range(wait, all / 2, all);
+            /* It goes on looking at the ring, and soon if that fills up. */
+            assert_int_equal(next_look(&r), rig_now_ns + (i ? TRC_NS_PER_S : wait));
+            r.crowded = true;
+            assert_int_equal(next_look(&r), rig_now_ns + 50 * TRC_NS_PER_MS);
+            r.crowded = false;
+            least = i == 5 && wait < least ? wait : least;
+            most = i == 5 && wait > most ? wait : most;
+        }
     }
-    r = (struct reporter){.exporter = &rig_exporters[0], .interval_ns = 60 * TRC_NS_PER_S};
-    postpone(&r, "why");
+    assert_true(most - least > TRC_NS_PER_S);
+    struct reporter r = idle_reporter(); /* without random numbers: all of it */
+    r.interval_ns = 60 * TRC_NS_PER_S;
+    postpone(&r, "why", 0);
     assert_int_equal(next_look(&r), rig_now_ns + 5 * TRC_NS_PER_S); /* soon, all the same */
+}
+
+static void waits_as_long_as_it_is_asked_to(void **state) {
+    (void)state;
+    rig_now_ns = 1000 * TRC_NS_PER_S;
+    struct reporter r = idle_reporter();
+    postpone(&r, "why", 90 * TRC_NS_PER_S); /* longer than of its own accord... */
+    assert_int_equal(r.retry_at_ns, rig_now_ns + 90 * TRC_NS_PER_S);
+    assert_int_equal(next_look(&r), rig_now_ns + TRC_NS_PER_S);
+    for (int i = 0; i < 5; i++)
+        postpone(&r, "why", 0);
+    postpone(&r, "why", TRC_NS_PER_MS); /* ...or shorter */
+    assert_int_equal(r.retry_at_ns, rig_now_ns + TRC_NS_PER_MS);
+    rig_now_ns = 0;
+    rig_config.flush_interval_ns = TRC_NS_PER_MS;
+    rig_sinks[0].refuse = 1;
+    rig_sinks[0].retry_after_ns = 200 * TRC_NS_PER_MS;
+    rig_append_many(1, 3);
+    uint64_t begun = trc_clock_mono_ns();
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    RIG_WAIT(rig_sinks[0].count == 3);
+    assert_true(trc_clock_mono_ns() - begun >= 200 * TRC_NS_PER_MS);
+    assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
 }
 
 static void says_news_twice_a_minute_at_most(void **state) {
     (void)state;
-    struct reporter r = {.exporter = &rig_exporters[0]};
+    struct trc_news r = {.url = "x"};
     rig_now_ns = 1000 * TRC_NS_PER_S;
     for (int i = 0; i < 300; i++) { /* 30 s of flapping, ten times a second */
-        tell(&r, true, "why", "now");
-        tell(&r, false, NULL, NULL);
+        trc_news_fails(&r, "why", "now");
+        trc_news_works(&r);
         rig_now_ns += 100 * TRC_NS_PER_MS - 1;
     }
     assert_int_equal(rig_log.failing, 1);
     assert_int_equal(rig_log.working, 1);
     rig_now_ns += 300;
-    tell(&r, true, "why", "now");
-    tell(&r, true, "why", "now");
+    trc_news_fails(&r, "why", "now");
+    trc_news_fails(&r, "why", "now");
     assert_int_equal(rig_log.failing, 2);
     rig_now_ns += TRC_NS_PER_S;
-    tell(&r, false, NULL, NULL);
+    trc_news_works(&r);
     assert_int_equal(rig_log.working, 2);
-    tell(&r, true, "why", "now"); /* kept back... */
+    trc_news_fails(&r, "why", "now"); /* kept back... */
     assert_int_equal(rig_log.failing, 2);
     rig_now_ns += 30 * TRC_NS_PER_S;
-    tell(&r, true, "why", "now"); /* ...and said when it still holds */
+    trc_news_fails(&r, "why", "now"); /* ...and said when it still holds */
     assert_int_equal(rig_log.failing, 3);
 }
 
@@ -241,6 +283,94 @@ static void tries_again_when_memory_was_short(void **state) {
     rig_assert_balanced();
 }
 
+/* --- Taken in part ------------------------------------------------------------------------- */
+
+static void counts_what_is_rejected(void **state) {
+    (void)state;
+    char error[TRC_LAST_ERROR_MAX];
+    rig_exporters[0].max_bytes = 10 * sizeof(uint64_t);
+    rig_sinks[0].reject = 3;
+    rig_sinks[0].says = "too old";
+    rig_append_many(1, 22); /* the last message has 2: no more of them can be rejected */
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    RIG_POLL(rig_accounts(0).queued == 0);
+    RIG_WAIT(rig_log.losing == 1);
+    assert_int_equal(rig_accounts(0).exported, 14);
+    assert_int_equal(rig_accounts(0).failed, 8);
+    assert_int_equal(rig_accounts(0).rejected, 8);
+    assert_int_equal(rig_accounts(0).retried, 0);
+    assert_true(trc_journal_last_error(rig_journal, 0, 0, error));
+    assert_string_equal(error, "2 of 2 spans rejected: too old");
+    assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
+    assert_int_equal(rig_log.failing, 1);
+    assert_int_equal(rig_log.warning, 0);
+    assert_int_equal(rig_sinks[0].stats.failed, 6); /* as told with the last message */
+    rig_assert_balanced();
+}
+
+static void passes_on_a_warning(void **state) {
+    (void)state;
+    char error[TRC_LAST_ERROR_MAX];
+    rig_exporters[0].max_bytes = 10 * sizeof(uint64_t);
+    rig_sinks[0].says = "soon gone";
+    rig_append_many(1, 30);
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    RIG_POLL(rig_accounts(0).queued == 0);
+    assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
+    assert_int_equal(rig_accounts(0).exported, 30);
+    assert_int_equal(rig_log.warning, 1);
+    assert_int_equal(rig_log.failing + rig_log.losing, 0);
+    assert_string_equal(rig_log.last, "[tracing] rig+test://0: the collector warns: soon gone\n");
+    assert_false(trc_journal_last_error(rig_journal, 0, 0, error));
+    rig_assert_balanced();
+}
+
+/* --- A collector that hangs ---------------------------------------------------------------- */
+
+/* While it does, the ring is kept from filling up; what it took after all is counted as taken. */
+static void lets_go_of_what_is_on_its_way(void **state) {
+    (void)state;
+    enum { SPANS = 5000, RING = TRC_RING_BYTES_MIN / (TRC_SPAN_FIXED + TRC_RECORD_HEAD) };
+    for (int taken = 0; taken < 3; taken++) { /* refused, taken, given up */
+        rig_exporters[0].max_bytes = 20 * sizeof(uint64_t);
+        rig_sinks[0].hang = rig_sinks[0].asks = true;
+        rig_append(0, 1, TOO_LARGE);
+        rig_append_many(2, 10);
+        assert_int_equal(trc_reporters_start(&rig_config), 0);
+        RIG_WAIT(rig_sinks[0].hanging);
+        for (uint64_t id = 11; id <= SPANS; id++) {
+            if (id % 10 == 0)
+                RIG_POLL(rig_accounts(0).queued < RING * 9 / 10 &&
+                         rig_accounts(1).queued < RING / 2);
+            if (rig_append(0, id, 200))
+                trc_reporters_wake();
+        }
+        struct trc_accounts during = rig_accounts(0);
+        assert_int_equal(rig_sinks[0].attempts, 1); /* still the first */
+        assert_int_equal(during.sampled,
+                         during.dropped + during.queued); /* a death now is no loss of books */
+        rig_set(&rig_sinks[0].refuse, taken == 0);
+        rig_set(&rig_sinks[0].give_up, taken == 2);
+        rig_hang(0, false);
+        RIG_POLL(rig_accounts(0).retried + rig_accounts(0).batches + rig_accounts(0).failed > 0);
+        rig_settle(0); /* or the refusal would have been its last try */
+        assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
+        struct trc_accounts a = rig_accounts(0);
+        assert_int_equal(a.retried, taken == 0);
+        assert_int_equal(a.too_large, taken != 0);
+        assert_int_equal(a.failed, taken == 0 ? 0 : taken == 1 ? 1 : 10);
+        assert_int_equal(a.queued, 0);
+        assert_true(a.dropped + (taken ? 10 : 0) >= during.dropped);
+        if (taken == 1)
+            assert_int_equal(rig_sinks[0].id[0], 2); /* of the first message, and so on */
+        assert_true(rig_sinks[0].count < SPANS);
+        assert_int_equal(rig_sinks[1].count, SPANS - 1); /* nobody was starved */
+        rig_assert_balanced();
+        rig_teardown(state);
+        assert_int_equal(rig_setup(state), 0);
+    }
+}
+
 /* --- A ring that is full ------------------------------------------------------------------- */
 
 /* A dead exporter passes over its oldest spans long before it may try to send again, and gives the
@@ -289,6 +419,23 @@ static void hurries_the_others(void **state) {
     rig_assert_ids(1, 1, id);
 }
 
+/* So it is while its collector hangs. */
+static void hurries_the_others_while_it_hangs(void **state) {
+    (void)state;
+    uint64_t id = 1;
+    rig_sinks[0].hang = rig_sinks[0].asks = true;
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    while (!rig_append(0, id, 200))
+        id++;
+    trc_reporters_wake();
+    RIG_WAIT(rig_sinks[0].hanging && rig_sinks[1].count == id);
+    for (int i = 0; i < 10; i++)
+        assert_false(rig_append(0, ++id, 200));
+    RIG_WAIT(rig_sinks[1].count == id);
+    assert_int_equal(rig_stop(100 * TRC_NS_PER_MS), 0);
+    rig_assert_ids(1, 1, id);
+}
+
 static void tells_the_agent_of_drops(void **state) {
     (void)state;
     rig_append_many(1, 1000); /* more than the ring holds, and nobody reads */
@@ -332,6 +479,8 @@ static void keeps_order_while_cores_write(void **state) {
         assert_int_equal(pthread_create(&thread[i], NULL, produce, (void *)(i + 1)), 0);
     for (unsigned i = 0; i < PRODUCERS; i++)
         pthread_join(thread[i], NULL);
+    RIG_POLL(rig_accounts(1).retried == 3);
+    rig_settle(1); /* as above */
     assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
     for (unsigned e = 0; e < RIG_EXPORTERS; e++) {
         uint64_t last[PRODUCERS + 1] = {0};
@@ -358,13 +507,18 @@ int main(void) {
         RIG_TEST(says_what_fails),
         RIG_TEST(leaves_the_cursor_when_refused),
         RIG_TEST(waits_longer_each_time),
+        RIG_TEST(waits_as_long_as_it_is_asked_to),
         RIG_TEST(says_news_twice_a_minute_at_most),
         RIG_TEST(counts_what_is_given_up),
         RIG_TEST(steps_over_what_cannot_be_sent),
         RIG_TEST(bears_an_encoder_without_room),
         RIG_TEST(tries_again_when_memory_was_short),
+        RIG_TEST(counts_what_is_rejected),
+        RIG_TEST(passes_on_a_warning),
+        RIG_TEST(lets_go_of_what_is_on_its_way),
         RIG_TEST(starves_nobody),
         RIG_TEST(hurries_the_others),
+        RIG_TEST(hurries_the_others_while_it_hangs),
         RIG_TEST(tells_the_agent_of_drops),
         RIG_TEST(keeps_order_while_cores_write),
     };

@@ -246,6 +246,40 @@ static void leaves_alone_what_hangs(void **state) {
     rig_assert_ids(0, 1, 20);
 }
 
+/* One whose transport can be ended ends in time, even if it tries and tries. */
+static void ends_in_time_what_hangs(void **state) {
+    (void)state;
+    const uint64_t patience = 400 * TRC_NS_PER_MS;
+    rig_sinks[0].hang = rig_sinks[0].asks = true;
+    rig_append_many(1, 10);
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    RIG_WAIT(rig_sinks[0].hanging);
+    uint64_t begun = trc_clock_mono_ns();
+    assert_int_equal(rig_stop(patience), 0);
+    assert_in_range(trc_clock_mono_ns() - begun, patience / 2, patience);
+    assert_int_equal(rig_sinks[0].ended, 1);
+    assert_threads_gone();
+    rig_assert_ids(1, 1, 10);
+    assert_int_equal(rig_accounts(0).queued, 10);
+    assert_int_equal(rig_accounts(0).retried, 1);
+    rig_assert_balanced();
+}
+
+/* What waits for its next try is tried once more at the end, and for no longer than there is. */
+static void tries_at_the_end_though_it_waits(void **state) {
+    (void)state;
+    rig_sinks[0].refuse = 1;
+    rig_sinks[0].retry_after_ns = 300 * TRC_NS_PER_S;
+    rig_append_many(1, 10);
+    assert_int_equal(trc_reporters_start(&rig_config), 0);
+    RIG_POLL(rig_accounts(0).retried == 1);
+    rig_settle(0);
+    assert_int_equal(rig_stop(RIG_PATIENCE_NS), 0);
+    assert_int_equal(rig_sinks[0].attempts, 2);
+    rig_assert_ids(0, 1, 10);
+    rig_assert_balanced();
+}
+
 /* --- Forks --------------------------------------------------------------------------------- */
 
 /* What a child finds; the parent's threads do not exist in it. Returns the number of wrongs. */
@@ -307,6 +341,8 @@ int main(void) {
         TEST(tries_once_when_stopped),
         TEST(sends_nothing_after_the_deadline),
         TEST(leaves_alone_what_hangs),
+        TEST(ends_in_time_what_hangs),
+        TEST(tries_at_the_end_though_it_waits),
         TEST(does_nothing_in_a_child),
     };
     return cmocka_run_group_tests(tests, setup_all, NULL);
