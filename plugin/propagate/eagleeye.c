@@ -5,11 +5,14 @@
  * From the ARMS documentation, "Supported trace propagation protocols" and, for Sampled, "Select a
  * trace sampling mode":
  *
- *   EagleEye-TraceID    32 hex digits, the 128-bit trace id; or the classic 30 (IPv4, time,
- * sequence, process), which "00" makes 32. The original form goes on, and is a tag EagleEye-RpcID
- * 0, 0.1, 0.1.2: a place in the tree of calls EagleEye-SpanID     a signed 64-bit number in decimal
- *   EagleEye-pSpanID    the parent of that
- *   EagleEye-Sampled    s1, s0; left out: the decision is ours
+ * EagleEye-TraceID: 32 hex digits, the 128-bit trace id; or the classic 30 (IPv4, time, sequence,
+ * process), which "00" makes 32. The original form goes on, and is a tag.
+ *
+ * EagleEye-RpcID: 0, 0.1, 0.1.2, a place in the tree of calls.
+ *
+ * EagleEye-SpanID, -pSpanID: a signed 64-bit number in decimal, and the parent of that.
+ *
+ * EagleEye-Sampled: s1, s0; left out, the decision is ours.
  *
  * No span id can be had from RpcID: without a SpanID the trace goes on without a parent. RpcID goes
  * on as it came: the caller has assigned it to this server, which puts a number behind it for each

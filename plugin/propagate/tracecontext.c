@@ -131,6 +131,16 @@ static int extract(const struct trc_carrier *carrier, struct trc_extracted *out)
     return 0;
 }
 
+/* Does the trace go on that the caller's tracestate belongs to? Another format may have been asked
+ * first and say the same. */
+static bool state_goes_on(const struct trc_outgoing *what, const struct trc_carrier *carrier) {
+    struct trc_extracted own;
+    if (!what->from || extract(carrier, &own) || !own.state.p)
+        return false;
+    return own.context.trace_hi == what->context->trace_hi &&
+           own.context.trace_lo == what->context->trace_lo;
+}
+
 static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
                    struct trc_injection *out) {
     const struct trc_context *c = what->context;
@@ -149,8 +159,7 @@ static void inject(const struct trc_outgoing *what, const struct trc_carrier *ca
         p[FLAGS + 1] = (char)('0' + flags);
     }
     trc_injection_end(out);
-    if (__builtin_expect(carrier->value[TRACESTATE].p != NULL, 0) &&
-        (what->from != &trc_format_tracecontext || !state_of(carrier).p))
+    if (__builtin_expect(carrier->value[TRACESTATE].p != NULL, 0) && !state_goes_on(what, carrier))
         trc_injection_remove(out, base + TRACESTATE, TRC_SLICE("HTTP_TRACESTATE"));
 }
 
