@@ -79,6 +79,19 @@ static void init_http(const struct trc_settings *settings) {
     }
 }
 
+/* uWSGI logs its options when it is asked for statistics, and gives them to applications: not with
+ * what is secret. Ours point to the texts as they were given. */
+static void hide_secrets(void) {
+    for (int i = 0; i < uwsgi.exported_opts_cnt; i++) {
+        struct uwsgi_opt *o = uwsgi.exported_opts[i];
+        char shown[512];
+        if (!o->value || strcmp(o->key, trc_option_table[TRC_OPT_EXPORT].name) != 0)
+            continue;
+        trc_exporter_show(trc_slice_of(o->value), shown, sizeof(shown));
+        o->value = uwsgi_str(shown);
+    }
+}
+
 static int init(void) {
     char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
     const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
@@ -92,6 +105,7 @@ static int init(void) {
         exit(1);
     }
     init_http(&trc_host.settings);
+    hide_secrets();
     trc_host.tracer.sampler = trc_host.settings.sampler;
     trc_host.tracer.wake = trc_reporters_wake;
     return 0;

@@ -40,7 +40,7 @@ struct trc_sender {
     size_t body_len, body_cap;
     bool too_large;
 
-    struct trc_slice secrets[TRC_HTTP_HEADERS_MAX + 4];
+    struct trc_slice secrets[TRC_HTTP_HEADERS_MAX + 3]; /* a query, and credentials */
     unsigned secret_count;
     char basic[(sizeof(((struct trc_endpoint *)0)->user) +
                 sizeof(((struct trc_endpoint *)0)->password)) *
@@ -105,8 +105,7 @@ static void add_basic_secret(struct trc_sender *s, const char *user, const char 
         for (int shift = 18; shift >= 0; shift -= 6)
             s->basic[n++] = digits[bits >> shift & 63];
     }
-    /* Without what is left over of threes, which is padded. */
-    add_secret(s, (struct trc_slice){s->basic, (size_t)len / 3 * 4});
+    add_secret(s, (struct trc_slice){s->basic, ((size_t)len * 8 + 5) / 6}); /* without padding */
 }
 
 static void blot_out(const struct trc_sender *s, char *text, size_t len) {
@@ -169,6 +168,9 @@ static bool set_headers(struct trc_sender *s, const struct trc_http_config *conf
         ok = ok && add_header(s, config->headers[i]);
         add_header_secret(s, config->headers[i]);
     }
+    const char *query = strchr(s->endpoint->path, '?');
+    if (query)
+        add_secret(s, trc_slice_of(query + 1));
     return ok && curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
 }
 

@@ -405,6 +405,7 @@ static void blots_out_what_is_secret(void **state) {
     config.user = "usr";
     config.password = "pass word";
     config.headers[0] = "X-Api-Key: Key swordfish";
+    strcat(endpoint.path, "?key=catword");
     config.headers[1] = "X-Tenant: 7";
     static const char *const echoes[] = {
         "pass word", "no pass word here", "Basic dXNyOnBhc3Mgd29yZA==",
@@ -418,6 +419,7 @@ static void blots_out_what_is_secret(void **state) {
             ask(reply, RIG_KEEP);
             assert_null(strstr(result.why, "word"));
             assert_null(strstr(result.why, "dXNy"));
+            assert_null(strstr(result.why, "ZA"));
             assert_non_null(strstr(result.why, "***"));
         }
     ask("HTTP/1.1 400 X\r\nContent-Length: 1\r\n\r\n7", RIG_KEEP); /* no secret at that length */
