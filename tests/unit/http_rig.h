@@ -30,7 +30,7 @@ struct rig_reply {
     size_t len;
 };
 
-#define RIG_REQUEST_BYTES (1 << 20)
+#define RIG_REQUEST_BYTES (2 << 20)
 
 static struct {
     int listener;

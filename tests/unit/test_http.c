@@ -144,7 +144,7 @@ static void asks_as_it_should(void **state) {
 
 static void never_waits_to_continue(void **state) {
     (void)state;
-    static char large[600000];
+    static char large[(1 << 20) + 2]; /* from 1 MiB on libcurl would ask */
     memset(large, 'x', sizeof(large) - 1);
     struct trc_sender *s = make_sender();
     assert_int_equal(send_text(s, large), 0);
