@@ -97,6 +97,15 @@ static bool is_request(uint8_t modifier1, uint8_t modifier2) {
     }
 }
 
+/* uWSGI's HTTP parser takes the address of any peer for an IPv4 one: of a UNIX socket's it reads
+ * 0.0.0.0, or bytes of the path that the peer chose for its own end. A real one, of the PROXY
+ * protocol, comes with its port. */
+static bool is_peer_made_up(const struct wsgi_request *wsgi_req,
+                            const struct trc_request *request) {
+    return wsgi_req->socket->family == AF_UNIX && wsgi_req->proto_parser_buf &&
+           !request->value[TRC_FIELD_PEER_PORT].p;
+}
+
 static void begin(struct wsgi_request *wsgi_req) {
     struct trc_request request;
     struct trc_injection injection;
@@ -109,6 +118,8 @@ static void begin(struct wsgi_request *wsgi_req) {
                         trc_host.tracer.prefix, &request) ||
         (!request.value[TRC_FIELD_METHOD].p && !wsgi_req->proto_parser_buf))
         return;
+    if (is_peer_made_up(wsgi_req, &request))
+        request.value[TRC_FIELD_PEER] = (struct trc_slice){NULL, 0};
     request.start_unix_ns = wsgi_req->start_of_request * 1000;
     trc_tracer_begin(&trc_host.tracer, (unsigned)wsgi_req->async_id, &request, &injection);
     set_variables(wsgi_req, &request, &injection);
