@@ -30,7 +30,7 @@ struct trc_http_wire {
 
 #define TRC_HTTP_HEADERS_MAX 32
 
-/* How to speak to collectors over HTTP, one for all exporters. Zeroed: the defaults. Strings are
+/* How to speak to collectors over HTTP, one for each wire. Zeroed: the defaults. Strings are
  * NUL-terminated, borrowed for good, and have no control characters in them. NULL or "": absent. */
 struct trc_http_config {
     const char *headers[TRC_HTTP_HEADERS_MAX]; /* "Name: value"; NULL at the end, if there is room;

@@ -13,11 +13,14 @@
 #include "tracing/exporter.h"
 #include "tracing/format.h"
 #include "tracing/journal.h"
+#include "tracing/response.h"
 #include "tracing/sampler.h"
+#include "tracing/trust.h"
 
 #define TRC_TAGS_MAX 64
 #define TRC_LIST_MAX 8 /* formats in a list */
 #define TRC_OPTION_VALUES_MAX TRC_TAGS_MAX
+#define TRC_ORIGINS_MAX 192 /* every value of every option, and the tags of the environment */
 #define TRC_ERROR_LINE_MAX 640
 
 /* Options there are. Names, help and defaults: trc_option_table. */
@@ -26,6 +29,12 @@ enum trc_option {
     TRC_OPT_TAG,
     TRC_OPT_DISABLE,
     TRC_OPT_EXPORT,
+    TRC_OPT_EXPORT_HEADER,
+    TRC_OPT_EXPORT_TIMEOUT,
+    TRC_OPT_EXPORT_CA,
+    TRC_OPT_EXPORT_CERT,
+    TRC_OPT_EXPORT_KEY,
+    TRC_OPT_EXPORT_GZIP,
     TRC_OPT_FLUSH_INTERVAL,
     TRC_OPT_JOURNAL_SIZE,
     TRC_OPT_EXIT_TIMEOUT,
@@ -33,6 +42,9 @@ enum trc_option {
     TRC_OPT_SAMPLER,
     TRC_OPT_EXTRACT,
     TRC_OPT_INJECT,
+    TRC_OPT_TRUST,
+    TRC_OPT_RESPONSE_HEADER,
+    TRC_OPT_BAGGAGE_TAG,
     TRC_OPT_VARIABLES,
     TRC_OPT_SEMCONV,
     TRC_OPT_COUNT
@@ -54,6 +66,17 @@ struct trc_options {
     unsigned count[TRC_OPT_COUNT];
 };
 
+/* A value as an option would say it, and who said it. */
+struct trc_origin {
+    enum trc_option option;
+    const char *source; /* "option", "default", or the name of an environment variable */
+    struct trc_slice text;
+};
+
+/* Wires that HTTP exporters speak. Each has an environment of its own, and what that says of
+ * headers and credentials is for no collector of another wire. */
+enum trc_wire { TRC_WIRE_OTLP, TRC_WIRE_ZIPKIN, TRC_WIRE_JAEGER, TRC_WIRE_COUNT };
+
 struct trc_settings {
     struct trc_slice service;
     struct trc_tag tag[TRC_TAGS_MAX];
@@ -61,11 +84,18 @@ struct trc_settings {
     bool disabled;
     struct trc_exporter exporter[TRC_EXPORTERS_MAX];
     unsigned exporter_count;
+    struct trc_http_config http[TRC_WIRE_COUNT]; /* exporter[].endpoint.http points here */
     uint64_t flush_interval_ns, exit_timeout_ns;
     size_t journal_bytes, udp_packet;
     struct trc_sampler sampler;
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
+    struct trc_trust trust;
+    unsigned response_headers; /* a set: 1u << enum trc_response_header */
+    struct trc_slice baggage_tag[TRC_SPAN_NAMED_MAX];
+    unsigned baggage_tag_count;
+    struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */
+    unsigned origin_count;
 };
 
 /* Takes note of one option as given. Returns 0, or -ENOSPC when it was given too often.
@@ -74,8 +104,16 @@ int trc_options_add(struct trc_options *options, enum trc_option option, const c
 
 /* Makes *out of the options and the environment (getenv), `directory` giving the default service
  * name. Warnings go to trc_log. Returns 0, or -EINVAL with one line in error[] that names option,
- * value and what is allowed. Memory that *out points to lives for good. Thread: startup. */
+ * value and what is allowed. No line has a credential in it. Memory that *out points to lives for
+ * good, and *out stays where it is: it points into itself. Thread: startup. */
 int trc_settings_make(const struct trc_options *options, const char *directory,
                       struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]);
+
+/* Is `text` what tracing-export-header takes? Thread: any. */
+bool trc_settings_is_header(struct trc_slice text);
+
+/* Writes to out[] what of an option's value, right or wrong, may be shown: no value of a header, no
+ * password in a URL; cut to cap bytes with the NUL. Thread: any. */
+void trc_settings_show(enum trc_option option, struct trc_slice value, char *out, size_t cap);
 
 #endif

@@ -61,4 +61,12 @@ static inline bool trc_slice_split(struct trc_slice *rest, char separator, struc
     return true;
 }
 
+/* The same, and the item trimmed: how options and variables have their lists. Thread: any. */
+static inline bool trc_slice_next(struct trc_slice *rest, char separator, struct trc_slice *item) {
+    if (!trc_slice_split(rest, separator, item))
+        return false;
+    *item = trc_slice_trim(*item);
+    return true;
+}
+
 #endif

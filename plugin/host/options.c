@@ -14,6 +14,18 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_EXPORT] =
         {"tracing-export", false, true, "jaeger+udp://127.0.0.1:6831",
          "where spans go, as a URL <wire>+<transport>://; may be given several times"},
+    [TRC_OPT_EXPORT_HEADER] = {"tracing-export-header", false, true, "none",
+                               "'Name: value' to send with each HTTP export; may be given several "
+                               "times"},
+    [TRC_OPT_EXPORT_TIMEOUT] = {"tracing-export-timeout", false, false, "10s",
+                                "longest time one HTTP export takes, in ms, s or m"},
+    [TRC_OPT_EXPORT_CA] = {"tracing-export-ca", false, false, "those of the system",
+                           "PEM file of the authorities whose https collectors are trusted"},
+    [TRC_OPT_EXPORT_CERT] = {"tracing-export-cert", false, false, "none",
+                             "PEM file of the client certificate for https collectors"},
+    [TRC_OPT_EXPORT_KEY] = {"tracing-export-key", false, false, "none",
+                            "PEM file of the client certificate's key, if that is another file"},
+    [TRC_OPT_EXPORT_GZIP] = {"tracing-export-gzip", true, false, "false", "compress HTTP exports"},
     [TRC_OPT_FLUSH_INTERVAL] = {"tracing-flush-interval", false, false, "1s",
                                 "longest time a finished span waits, in ms, s or m"},
     [TRC_OPT_JOURNAL_SIZE] = {"tracing-journal-size", false, false, "1M",
@@ -24,13 +36,23 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
          "longest time a worker's exit waits for the last export, in ms, s or m"},
     [TRC_OPT_UDP_PACKET] = {"tracing-udp-packet", false, false, "65000",
                             "largest UDP datagram in bytes; k allowed"},
-    [TRC_OPT_SAMPLER] = {"tracing-sampler", false, false, "const:1",
-                         "which new traces are recorded: const:0|1, probabilistic:P, or "
-                         "ratelimiting:N traces a second; a caller's decision is always kept"},
-    [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger",
+    [TRC_OPT_SAMPLER] =
+        {"tracing-sampler", false, false, "const:1",
+         "which new traces are recorded: const:0|1, probabilistic:P, ratelimiting:N "
+         "traces a second, or remote[:URL]; a caller's decision is always kept"},
+    [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger,tracecontext,b3,b3multi",
                          "comma-separated context formats that are read, the first valid one wins"},
-    [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger",
+    [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger,tracecontext",
                         "comma-separated context formats given to the application"},
+    [TRC_OPT_TRUST] = {"tracing-trust", false, false, "all",
+                       "peers whose context is continued: all, none, or comma-separated addresses, "
+                       "networks and unix; others start a new trace with a link to theirs"},
+    [TRC_OPT_RESPONSE_HEADER] = {"tracing-response-header", false, false, "none",
+                                 "comma-separated headers that tell the client its trace: "
+                                 "uber-trace-id, traceresponse, server-timing, x-trace-id"},
+    [TRC_OPT_BAGGAGE_TAG] = {"tracing-baggage-tag", false, true, "none",
+                             "key of baggage to copy to a tag of the span; may be given several "
+                             "times"},
     [TRC_OPT_VARIABLES] = {"tracing-variables", true, false, "false",
                            "give the application TRACING_TRACE_ID, TRACING_SPAN_ID and "
                            "TRACING_SAMPLED"},

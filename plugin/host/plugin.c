@@ -34,8 +34,10 @@ static void log_line(const char *line) {
 
 static void take_option(char *name, char *value, void *data) {
     enum trc_option option = (enum trc_option)(intptr_t)data;
+    char shown[161];
     if (trc_options_add(&options, option, value ? value : "true")) {
-        uwsgi_log("[tracing] %s = %s: given too often (allowed: %d times)\n", name, value,
+        trc_settings_show(option, trc_slice_of(value), shown, sizeof(shown));
+        uwsgi_log("[tracing] %s = %s: given too often (allowed: %d times)\n", name, shown,
                   TRC_OPTION_VALUES_MAX);
         exit(1);
     }
@@ -85,29 +87,42 @@ static void hide_secrets(void) {
     for (int i = 0; i < uwsgi.exported_opts_cnt; i++) {
         struct uwsgi_opt *o = uwsgi.exported_opts[i];
         char shown[512];
-        if (!o->value || strcmp(o->key, trc_option_table[TRC_OPT_EXPORT].name) != 0)
+        if (!o->value)
             continue;
-        trc_exporter_show(trc_slice_of(o->value), shown, sizeof(shown));
+        if (strcmp(o->key, trc_option_table[TRC_OPT_EXPORT].name) == 0)
+            trc_exporter_show(trc_slice_of(o->value), shown, sizeof(shown));
+        else if (strcmp(o->key, trc_option_table[TRC_OPT_EXPORT_HEADER].name) == 0)
+            snprintf(shown, sizeof(shown), "%.*s: ***", (int)strcspn(o->value, ":"), o->value);
+        else
+            continue;
         o->value = uwsgi_str(shown);
     }
 }
 
-static int init(void) {
-    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
-    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
-    if (trc_settings_make(&options, directory ? strdup(directory) : NULL, &trc_host.settings,
-                          error)) {
-        uwsgi_log("[tracing] %s\n", error);
-        exit(1);
-    }
-    if (trc_tracer_init(&trc_host.tracer, trc_host.settings.extract, trc_host.settings.inject)) {
+static void init_tracer(const struct trc_settings *settings) {
+    struct trc_tracer *tracer = &trc_host.tracer;
+    if (trc_tracer_init(tracer, settings->extract, settings->inject)) {
         uwsgi_log("[tracing] tracing-extract, tracing-inject: too many formats\n");
         exit(1);
     }
-    init_http(&trc_host.settings);
+    tracer->sampler = settings->sampler;
+    tracer->trust = settings->trust;
+    tracer->baggage_tags = settings->baggage_tag;
+    tracer->baggage_tag_count = settings->baggage_tag_count;
+    tracer->wake = trc_reporters_wake;
+}
+
+static int init(void) {
+    struct trc_settings *settings = &trc_host.settings;
+    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
+    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
+    if (trc_settings_make(&options, directory ? strdup(directory) : NULL, settings, error)) {
+        uwsgi_log("[tracing] %s\n", error);
+        exit(1);
+    }
+    init_tracer(settings);
+    init_http(settings);
     hide_secrets();
-    trc_host.tracer.sampler = trc_host.settings.sampler;
-    trc_host.tracer.wake = trc_reporters_wake;
     return 0;
 }
 

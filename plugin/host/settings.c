@@ -4,6 +4,7 @@
  * whoever wrote that text: an option, the translation of an environment variable, or the default.
  */
 #include "environment.h"
+#include "maker.h"
 #include "tracing/clock.h"
 #include "tracing/journal.h"
 #include "tracing/log.h"
@@ -15,49 +16,41 @@
 
 _Static_assert(TRC_TAGS_MAX <= TRC_OPTION_VALUES_MAX, "every tag can be given");
 
-/* While settings are made. `why` says what is wrong with a refused value and what is allowed. */
-struct maker {
-    struct trc_settings *out;
-    bool semconv_set;
-    enum trc_semconv semconv;
-    char why[TRC_ERROR_TEXT_MAX];
-};
-
-static int refuse(struct maker *m, const char *allowed) {
+int trc_maker_refuse(struct trc_maker *m, const char *allowed) {
     snprintf(m->why, sizeof(m->why), "not allowed (allowed: %s)", allowed);
     return -EINVAL;
 }
 
 /* --- One function for each setting ----------------------------------------------------------- */
 
-static int set_service(struct maker *m, struct trc_slice text) {
+static int set_service(struct trc_maker *m, struct trc_slice text) {
     if (text.len == 0 || text.len > 255)
-        return refuse(m, "1 to 255 bytes");
+        return trc_maker_refuse(m, "1 to 255 bytes");
     m->out->service = text;
     return 0;
 }
 
-static int add_tag(struct maker *m, struct trc_slice key, struct trc_slice value) {
+static int add_tag(struct trc_maker *m, struct trc_slice key, struct trc_slice value) {
     struct trc_settings *s = m->out;
     for (unsigned i = 0; i < s->tag_count; i++)
         if (trc_slice_equal(s->tag[i].key, key))
             return 0; /* who came first has precedence */
     if (s->tag_count == TRC_TAGS_MAX)
-        return refuse(m, "at most 64 tags");
+        return trc_maker_refuse(m, "at most 64 tags");
     s->tag[s->tag_count++] = (struct trc_tag){key, value};
     return 0;
 }
 
-static int set_tag(struct maker *m, struct trc_slice text) {
+static int set_tag(struct trc_maker *m, struct trc_slice text) {
     const char *eq = text.len ? memchr(text.p, '=', text.len) : NULL;
     if (!eq || eq == text.p)
-        return refuse(m, "key=value");
+        return trc_maker_refuse(m, "key=value");
     size_t key_len = (size_t)(eq - text.p);
     return add_tag(m, trc_slice_trim((struct trc_slice){text.p, key_len}),
                    trc_slice_trim((struct trc_slice){eq + 1, text.len - key_len - 1}));
 }
 
-static int parse_bool(struct maker *m, struct trc_slice text, bool *out) {
+int trc_maker_bool(struct trc_maker *m, struct trc_slice text, bool *out) {
     static const char *const words[2][4] = {{"false", "no", "off", "0"},
                                             {"true", "yes", "on", "1"}};
     for (int truth = 0; truth < 2; truth++)
@@ -67,94 +60,116 @@ static int parse_bool(struct maker *m, struct trc_slice text, bool *out) {
                 *out = truth;
                 return 0;
             }
-    return refuse(m, "true or false");
+    return trc_maker_refuse(m, "true or false");
 }
 
-static int set_disable(struct maker *m, struct trc_slice text) {
-    return parse_bool(m, text, &m->out->disabled);
+static int set_disable(struct trc_maker *m, struct trc_slice text) {
+    return trc_maker_bool(m, text, &m->out->disabled);
 }
 
-static int set_export(struct maker *m, struct trc_slice text) {
-    struct trc_settings *s = m->out;
-    if (s->exporter_count == TRC_EXPORTERS_MAX)
-        return refuse(m, "at most 8 exporters");
-    if (trc_exporter_parse(text, s->udp_packet, &s->exporter[s->exporter_count], m->why))
-        return -EINVAL;
-    s->exporter_count++;
-    return 0;
-}
-
-static int set_flush_interval(struct maker *m, struct trc_slice text) {
+static int set_flush_interval(struct trc_maker *m, struct trc_slice text) {
     uint64_t ns;
     if (trc_parse_duration(text, &ns) || ns < TRC_NS_PER_MS * 10 || ns > TRC_NS_PER_S * 3600)
-        return refuse(m, "10ms to 60m, as in 500ms, 1s or 2m");
+        return trc_maker_refuse(m, "10ms to 60m, as in 500ms, 1s or 2m");
     m->out->flush_interval_ns = ns;
     return 0;
 }
 
-static int set_exit_timeout(struct maker *m, struct trc_slice text) {
+static int set_exit_timeout(struct trc_maker *m, struct trc_slice text) {
     uint64_t ns;
     if (trc_parse_duration(text, &ns) || ns > TRC_NS_PER_S * 3600)
-        return refuse(m, "0s to 60m, as in 500ms, 1s or 2m");
+        return trc_maker_refuse(m, "0s to 60m, as in 500ms, 1s or 2m");
     m->out->exit_timeout_ns = ns;
     return 0;
 }
 
-static int set_journal_size(struct maker *m, struct trc_slice text) {
+static int set_journal_size(struct trc_maker *m, struct trc_slice text) {
     uint64_t bytes;
     if (trc_parse_size(text, &bytes) || bytes < TRC_RING_BYTES_MIN || bytes > TRC_RING_BYTES_MAX)
-        return refuse(m, "64k to 1024M, as in 65536, 256k or 1M");
+        return trc_maker_refuse(m, "64k to 1024M, as in 65536, 256k or 1M");
     m->out->journal_bytes = bytes;
     return 0;
 }
 
-static int set_udp_packet(struct maker *m, struct trc_slice text) {
+static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
     uint64_t bytes;
     /* 65507 is what IPv4 can carry; spans that do not fit a small packet are counted. */
     if (trc_parse_size(text, &bytes) || bytes < 1024 || bytes > 65507)
-        return refuse(m, "1024 to 65507 bytes");
+        return trc_maker_refuse(m, "1024 to 65507 bytes");
     m->out->udp_packet = bytes;
     return 0;
 }
 
-static int set_sampler(struct maker *m, struct trc_slice text) {
-    return trc_sampler_parse(text, &m->out->sampler) ? refuse(m, TRC_SAMPLER_ALLOWED) : 0;
+static int set_sampler(struct trc_maker *m, struct trc_slice text) {
+    return trc_sampler_parse(text, &m->out->sampler) ? trc_maker_refuse(m, TRC_SAMPLER_ALLOWED) : 0;
 }
 
-static int set_formats(struct maker *m, struct trc_slice text, const struct trc_format **list) {
+static bool contains(const struct trc_format *const *list, const struct trc_format *format) {
+    while (*list && *list != format)
+        list++;
+    return *list != NULL;
+}
+
+static int set_formats(struct trc_maker *m, struct trc_slice text, const struct trc_format **list) {
     unsigned count = 0;
-    struct trc_slice rest = text;
-    while (rest.p && !trc_slice_equal(text, TRC_SLICE("none"))) {
-        const char *comma = rest.len ? memchr(rest.p, ',', rest.len) : NULL;
-        size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-        const struct trc_format *f =
-            trc_format_find(trc_slice_trim((struct trc_slice){rest.p, len}));
-        rest = comma ? (struct trc_slice){comma + 1, rest.len - len - 1} : (struct trc_slice){0};
+    struct trc_slice rest = text, item;
+    list[0] = NULL;
+    while (!trc_slice_equal(text, TRC_SLICE("none")) && trc_slice_next(&rest, ',', &item)) {
+        const struct trc_format *f = trc_format_find(item);
+        if (f && contains(list, f))
+            continue;
         if (!f || count == TRC_LIST_MAX) {
             char names[TRC_ERROR_TEXT_MAX / 2] = "none or a list of:";
             for (unsigned i = 0; trc_formats[i]; i++) {
                 strncat(names, " ", sizeof(names) - strlen(names) - 1);
                 strncat(names, trc_formats[i]->name, sizeof(names) - strlen(names) - 1);
             }
-            return refuse(m, names);
+            return trc_maker_refuse(m, names);
         }
         list[count++] = f;
+        list[count] = NULL;
     }
-    list[count] = NULL;
     return 0;
 }
 
-static int set_extract(struct maker *m, struct trc_slice text) {
+static int set_extract(struct trc_maker *m, struct trc_slice text) {
     return set_formats(m, text, m->out->extract);
 }
 
-static int set_inject(struct maker *m, struct trc_slice text) {
+static int set_inject(struct trc_maker *m, struct trc_slice text) {
     return set_formats(m, text, m->out->inject);
 }
 
-static int set_variables(struct maker *m, struct trc_slice text) {
+static int set_trust(struct trc_maker *m, struct trc_slice text) {
+    return trc_trust_parse(text, &m->out->trust) ? trc_maker_refuse(m, TRC_TRUST_ALLOWED) : 0;
+}
+
+static int set_response_headers(struct trc_maker *m, struct trc_slice text) {
+    struct trc_slice rest = text, item;
+    unsigned set = 0;
+    while (!trc_slice_equal(text, TRC_SLICE("none")) && trc_slice_next(&rest, ',', &item)) {
+        int header = trc_response_find(item);
+        if (header < 0)
+            return trc_maker_refuse(m,
+                                    "none or a list of: uber-trace-id traceresponse "
+                                    "server-timing x-trace-id");
+        set |= 1u << header;
+    }
+    m->out->response_headers = set;
+    return 0;
+}
+
+static int set_baggage_tag(struct trc_maker *m, struct trc_slice text) {
+    struct trc_settings *s = m->out;
+    if (text.len == 0 || text.len > UINT8_MAX || s->baggage_tag_count == TRC_SPAN_NAMED_MAX)
+        return trc_maker_refuse(m, "1 to 255 bytes, and at most 8 of them");
+    s->baggage_tag[s->baggage_tag_count++] = text;
+    return 0;
+}
+
+static int set_variables(struct trc_maker *m, struct trc_slice text) {
     bool wanted;
-    if (parse_bool(m, text, &wanted))
+    if (trc_maker_bool(m, text, &wanted))
         return -EINVAL;
     unsigned count = 0;
     while (m->out->inject[count])
@@ -165,7 +180,7 @@ static int set_variables(struct maker *m, struct trc_slice text) {
     return 0;
 }
 
-static int set_semconv(struct maker *m, struct trc_slice text) {
+static int set_semconv(struct trc_maker *m, struct trc_slice text) {
     if (trc_slice_equal(text, TRC_SLICE("http")))
         m->semconv = TRC_SEMCONV_HTTP;
     else if (trc_slice_equal(text, TRC_SLICE("http/dup")))
@@ -173,100 +188,162 @@ static int set_semconv(struct maker *m, struct trc_slice text) {
     else if (trc_slice_equal(text, TRC_SLICE("opentracing")))
         m->semconv = TRC_SEMCONV_OPENTRACING;
     else
-        return refuse(m, "http, http/dup or opentracing");
+        return trc_maker_refuse(m, "http, http/dup or opentracing");
     m->semconv_set = true;
     return 0;
 }
 
-/* In the order they are made: packet before export, and inject before the variables.
+/* In the order they are made: packet before export, certificate before key, and inject before the
+ * variables.
  * `has_initial`: the default in the table of options is a value and not a description. */
 static const struct {
     enum trc_option option;
-    int (*set)(struct maker *m, struct trc_slice text);
+    int (*set)(struct trc_maker *m, struct trc_slice text);
     bool has_initial;
 } steps[] = {
     {TRC_OPT_SERVICE, set_service, false},
     {TRC_OPT_TAG, set_tag, false},
     {TRC_OPT_DISABLE, set_disable, true},
     {TRC_OPT_UDP_PACKET, set_udp_packet, true},
-    {TRC_OPT_EXPORT, set_export, true},
+    {TRC_OPT_EXPORT, trc_maker_export, true},
+    {TRC_OPT_EXPORT_HEADER, trc_maker_export_header, false},
+    {TRC_OPT_EXPORT_TIMEOUT, trc_maker_export_timeout, true},
+    {TRC_OPT_EXPORT_CA, trc_maker_export_ca, false},
+    {TRC_OPT_EXPORT_CERT, trc_maker_export_cert, false},
+    {TRC_OPT_EXPORT_KEY, trc_maker_export_key, false},
+    {TRC_OPT_EXPORT_GZIP, trc_maker_export_gzip, true},
     {TRC_OPT_FLUSH_INTERVAL, set_flush_interval, true},
     {TRC_OPT_JOURNAL_SIZE, set_journal_size, true},
     {TRC_OPT_EXIT_TIMEOUT, set_exit_timeout, true},
     {TRC_OPT_SAMPLER, set_sampler, true},
     {TRC_OPT_EXTRACT, set_extract, true},
     {TRC_OPT_INJECT, set_inject, true},
+    {TRC_OPT_TRUST, set_trust, true},
+    {TRC_OPT_RESPONSE_HEADER, set_response_headers, true},
+    {TRC_OPT_BAGGAGE_TAG, set_baggage_tag, false},
     {TRC_OPT_VARIABLES, set_variables, true},
     {TRC_OPT_SEMCONV, set_semconv, false},
 };
 
 /* --- Where a text comes from ------------------------------------------------------------------ */
 
-/* A refused value, fit for a line of the log. */
-static const char *show(enum trc_option option, const char *value) {
-    static char text[161];
-    if (option == TRC_OPT_EXPORT)
-        trc_exporter_show(trc_slice_of(value), text, sizeof(text));
-    else
-        snprintf(text, sizeof(text), "%s", value);
-    return text;
+static void note(struct trc_maker *m, enum trc_option option, const char *source,
+                 struct trc_slice text) {
+    struct trc_settings *s = m->out;
+    if (s->origin_count < TRC_ORIGINS_MAX)
+        s->origin[s->origin_count++] = (struct trc_origin){option, source, text};
 }
 
-static int from_options(struct maker *m, unsigned step, const struct trc_options *options,
+static int set(struct trc_maker *m, unsigned step, const char *source, struct trc_slice text) {
+    int rc = steps[step].set(m, text);
+    if (rc == 0)
+        note(m, steps[step].option, source, text);
+    return rc;
+}
+
+static int from_options(struct trc_maker *m, unsigned step, const struct trc_options *options,
                         char error[TRC_ERROR_LINE_MAX]) {
     enum trc_option o = steps[step].option;
+    char shown[161];
+    m->wires = TRC_WIRES_ALL;
     for (unsigned i = 0; i < options->count[o]; i++) {
-        const char *value = options->value[o][i];
-        if (steps[step].set(m, trc_slice_trim(trc_slice_of(value))) == 0)
+        struct trc_slice value = trc_slice_of(options->value[o][i]);
+        if (set(m, step, "option", trc_slice_trim(value)) == 0)
             continue;
-        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %s: %s", trc_option_table[o].name, show(o, value),
-                 m->why);
+        trc_settings_show(o, value, shown, sizeof(shown));
+        snprintf(error, TRC_ERROR_LINE_MAX, "%s = %s: %s", trc_option_table[o].name, shown, m->why);
         return -EINVAL;
     }
     return 0;
 }
 
-static int set_translated(struct maker *m, unsigned step, struct trc_slice text) {
-    if (steps[step].option == TRC_OPT_EXPORT && trc_slice_equal(text, TRC_SLICE("none")))
-        return 0;
-    return steps[step].set(m, text);
+/* The values that a variable stands for, each set like the option's: none of them wrong, because
+ * its translation has looked. */
+static int set_translated(struct trc_maker *m, unsigned step,
+                          const struct trc_environment_source *e, struct trc_slice text) {
+    struct trc_slice rest = text, value = text;
+    enum trc_option o = steps[step].option;
+    int rc = 0;
+    if (!trc_option_table[o].many)
+        return set(m, step, e->variable, text);
+    while (rc == 0 && trc_slice_next(&rest, '\n', &value)) {
+        if (o == TRC_OPT_EXPORT && trc_slice_equal(value, TRC_SLICE("none")))
+            note(m, o, e->variable, value);
+        else
+            rc = set(m, step, e->variable, value);
+    }
+    return rc;
 }
 
-/* Returns true when a variable gave the setting its value. */
-static bool from_environment(struct maker *m, unsigned step) {
-    for (const struct environment_source *e = environment_sources; e->variable; e++) {
-        const char *value = environment_get(e->variable);
-        if (e->option != steps[step].option || !value)
-            continue;
-        char *text = malloc(1024); /* kept when it is used: settings point into it */
-        struct trc_buf b = trc_buf_over(text, text ? 1024 : 0);
-        strcpy(m->why, "not supported");
-        int rc = e->translate(value, &b);
-        if (rc == 0 && !b.overflow && set_translated(m, step, trc_buf_slice(&b)) == 0)
-            return true;
+/* Asks one variable. Returns 0 when it gave the setting its value. */
+static int ask(struct trc_maker *m, unsigned step, const struct trc_environment_source *e) {
+    const char *value = trc_environment_get(e->variable);
+    if (!value)
+        return -ENOENT;
+    size_t cap = 4096 + 2 * strlen(value);
+    char *text = malloc(cap); /* kept when it is used: settings point into it */
+    struct trc_buf b = trc_buf_over(text, text ? cap : 0);
+    strcpy(m->why, "not supported");
+    int rc = e->translate(value, &b, m->why);
+    if (rc == 0)
+        rc = b.overflow ? -EINVAL : set_translated(m, step, e, trc_buf_slice(&b));
+    if (rc) {
         free(text);
         if (rc != -ENOENT)
-            trc_log("environment variable %s=%s is ignored: %s", e->variable,
-                    show(e->option, value), m->why);
+            trc_environment_ignored(e->variable, m->why);
     }
-    return false;
+    return rc;
 }
+
+/* Returns the wires that no variable said anything for; for a setting that is none of theirs, 0
+ * when one did. */
+static unsigned from_environment(struct trc_maker *m, unsigned step) {
+    unsigned left = TRC_WIRES_ALL;
+    for (const struct trc_environment_source *e = trc_environment_sources; left && e->variable;
+         e++) {
+        if (e->option != steps[step].option)
+            continue;
+        m->wires = left & (e->wires ? e->wires : TRC_WIRES_ALL);
+        if (m->wires && ask(m, step, e) == 0)
+            left &= ~m->wires;
+    }
+    return left;
+}
+
+static void from_default(struct trc_maker *m, unsigned step, unsigned wires) {
+    m->wires = wires;
+    set(m, step, "default", trc_slice_of(trc_option_table[steps[step].option].initial));
+}
+
+/* What a list of tags adds to those that are there. */
+struct tag_source {
+    struct trc_maker *maker;
+    const char *variable;
+};
 
 static void add_environment_tag(void *to, struct trc_slice key, struct trc_slice value) {
-    if (!trc_slice_equal(key, TRC_SLICE("service.name")))
-        add_tag(to, key, value);
+    struct tag_source *source = to;
+    struct trc_maker *m = source->maker;
+    unsigned before = m->out->tag_count;
+    char *text;
+    if (trc_slice_equal(key, TRC_SLICE("service.name")))
+        return;
+    add_tag(m, key, value);
+    if (m->out->tag_count > before &&
+        asprintf(&text, "%.*s=%.*s", (int)key.len, key.p, (int)value.len, value.p) >= 0)
+        note(m, TRC_OPT_TAG, source->variable, trc_slice_of(text));
 }
 
-static void tags_from_environment(struct maker *m) {
+static void tags_from_environment(struct trc_maker *m) {
     static const struct {
         const char *variable;
         bool percent;
     } lists[] = {{"OTEL_RESOURCE_ATTRIBUTES", true}, {"JAEGER_TAGS", false}};
     for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-        const char *value = environment_get(lists[i].variable);
-        if (value && environment_pairs(value, lists[i].percent, add_environment_tag, m))
-            trc_log("environment variable %s=%.160s is ignored: malformed, allowed: key=value,...",
-                    lists[i].variable, value);
+        struct tag_source source = {m, lists[i].variable};
+        const char *value = trc_environment_get(lists[i].variable);
+        if (value && trc_environment_pairs(value, lists[i].percent, add_environment_tag, &source))
+            trc_environment_ignored(lists[i].variable, "malformed (allowed: key=value,...)");
     }
 }
 
@@ -299,20 +376,28 @@ static int check_room(const struct trc_settings *s, char error[TRC_ERROR_LINE_MA
 
 int trc_settings_make(const struct trc_options *options, const char *directory,
                       struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]) {
-    struct maker m = {.out = out};
+    struct trc_maker m = {.out = out};
     memset(out, 0, sizeof(*out));
     for (unsigned i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         if (from_options(&m, i, options, error))
             return -EINVAL;
         if (options->count[steps[i].option] > 0)
             continue;
-        if (!from_environment(&m, i) && steps[i].has_initial)
-            steps[i].set(&m, trc_slice_of(trc_option_table[steps[i].option].initial));
+        unsigned left = from_environment(&m, i);
+        if (left && steps[i].has_initial)
+            from_default(&m, i, left);
     }
-    if (!out->service.len)
+    if (options->count[TRC_OPT_EXPORT_HEADER] == 0) {
+        const char *variable = trc_environment_credentials(&out->http[TRC_WIRE_JAEGER]);
+        if (variable)
+            note(&m, TRC_OPT_EXPORT_HEADER, variable, TRC_SLICE("Authorization:"));
+    }
+    if (!out->service.len) {
         out->service = last_component(directory);
+        note(&m, TRC_OPT_SERVICE, "default", out->service);
+    }
     tags_from_environment(&m);
-    for (unsigned i = 0; m.semconv_set && i < out->exporter_count; i++)
-        out->exporter[i].semconv = m.semconv;
+    trc_environment_mention();
+    trc_maker_join(&m);
     return check_room(out, error);
 }

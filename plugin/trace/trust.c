@@ -59,21 +59,17 @@ static int add_network(struct trc_slice text, struct trc_trust *out) {
 
 int trc_trust_parse(struct trc_slice text, struct trc_trust *out) {
     struct trc_trust t = {.restricted = true};
-    struct trc_slice rest = text;
-    if (trc_slice_equal(text, TRC_SLICE("all")))
+    struct trc_slice rest = text, item;
+    if (trc_slice_equal(text, TRC_SLICE("all"))) {
         t.restricted = false;
-    else if (!trc_slice_equal(text, TRC_SLICE("none")))
-        while (rest.p) {
-            const char *comma = rest.len ? memchr(rest.p, ',', rest.len) : NULL;
-            size_t len = comma ? (size_t)(comma - rest.p) : rest.len;
-            struct trc_slice item = trc_slice_trim((struct trc_slice){rest.p, len});
-            rest =
-                comma ? (struct trc_slice){comma + 1, rest.len - len - 1} : (struct trc_slice){0};
+    } else if (!trc_slice_equal(text, TRC_SLICE("none"))) {
+        while (trc_slice_next(&rest, ',', &item)) {
             if (trc_slice_equal(item, TRC_SLICE("unix")))
                 t.unix_peers = true;
             else if (add_network(item, &t))
                 return -EINVAL;
         }
+    }
     *out = t;
     return 0;
 }

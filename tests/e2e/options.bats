@@ -1,25 +1,10 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# What an operator may say, by option and by environment, and what it answers.
+# What an operator may say by option, and what it answers.
 
 # shellcheck disable=SC2030,SC2031 # each test is a subshell, as it should be
 load helper
-
-# serve <INI LINES: a collector, and a uWSGI of one worker with the usual application and those lines.
-serve() {
-  start_collector
-  start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
-$(cat)
-INI
-}
-
-# span_of [CURL OPTION...]: one request, and its one span in $SPANS
-span_of() {
-  get /hello "$@"
-  need_spans 1
-}
+load options
 
 # --- Wrong values --------------------------------------------------------------------------------------------
 
@@ -64,7 +49,7 @@ INI
 @test "wrong tracing-export" {
   refuses tracing-export nonsense jaeger jaeger+udp jaeger+udp:127.0.0.1 jaeger+udp:// \
     jaeger+udp://:6831 jaeger+udp://127.0.0.1:0 jaeger+udp://127.0.0.1:65536 jaeger+udp://127.0.0.1:port \
-    jaeger+udp://127.0.0.1:6831/path jaeger+udp://user@host jaeger+udp://::1 'jaeger+udp://[::1' \
+    jaeger+udp://127.0.0.1:6831/path jaeger+udp://::1 'jaeger+udp://[::1' \
     jaeger+tcp://127.0.0.1:6831 udp://127.0.0.1 otlp.json+file:relative otlp.json+file: \
     otlp.json+file://host/path otlp.json+stdout:there "jaeger+udp://$(printf 'x%.0s' {1..300})"
 }
@@ -99,12 +84,51 @@ INI
 
 @test "wrong tracing-sampler" {
   refuses tracing-sampler always const const: const:2 const:true probabilistic:1.01 probabilistic:-0.1 \
-    probabilistic:x probabilistic:nan ratelimiting:-1 ratelimiting:x remote remote:http://127.0.0.1 adaptive:1
+    probabilistic:x probabilistic:nan ratelimiting:-1 ratelimiting:x remote: remote:127.0.0.1 'remote interval=1' adaptive:1
 }
 
 @test "wrong tracing-extract, tracing-inject" {
   refuses tracing-extract jaegar jaeger,nonsense jaeger, ,
   refuses tracing-inject jaegar jaeger,nonsense
+}
+
+@test "wrong tracing-export-timeout, tracing-export-gzip, tracing-export-ca, -cert, -key" {
+  refuses tracing-export-timeout soon 10 0s 61m
+  refuses tracing-export-gzip perhaps
+  refuses tracing-export-ca /nowhere/ca.pem /etc
+  refuses tracing-export-cert /nowhere/cert.pem
+  refuses tracing-export-key /nowhere/key.pem /etc/passwd # without a certificate
+}
+
+@test "wrong tracing-trust, tracing-response-header, tracing-baggage-tag" {
+  refuses tracing-trust everybody localhost 10.0.0.0/33 10.0.0.1, ,
+  refuses tracing-response-header x-foo 'uber-trace-id x-trace-id'
+  refuses tracing-baggage-tag "$(printf 'x%.0s' {1..256})"
+}
+
+# What is wrong with it is said, what it was is not.
+@test "no line shows a header's value, or a password" {
+  local wrong
+  no_accounts
+  allow_log '^[0-9]+:\[tracing\] tracing-(export|export-header|sampler) = '
+  while read -r wrong; do
+    run_uwsgi <<INI
+processes = 1
+wsgi-file = $APPS/app.py
+$wrong
+INI
+    [ "$status" != 0 ]
+    log_has "^\\[tracing\\] ${wrong%% *} = .*(allowed|in a password)"
+    none hunter2 <"$LOG"
+  done <<'WRONG'
+tracing-export-header = Authorization hunter2
+tracing-export-header = Content-Length: hunter2
+tracing-export = jaeger+udp://user:hunter2@127.0.0.1
+tracing-export = otlp+http://user:hunter2@127.0.0.1:port
+tracing-export = otlp+http://user:hunter2/@127.0.0.1
+tracing-export = otlp+http://127.0.0.1:port/?key=hunter2
+tracing-sampler = remote:http://user:hunter2@127.0.0.1
+WRONG
 }
 
 @test "wrong tracing-variables, tracing-semconv" {
@@ -115,7 +139,8 @@ INI
 @test "empty values are wrong, too" {
   local option
   for option in tracing-tag tracing-export tracing-flush-interval tracing-journal-size tracing-exit-timeout \
-    tracing-udp-packet tracing-sampler tracing-semconv; do
+    tracing-udp-packet tracing-sampler tracing-semconv tracing-export-header tracing-export-ca tracing-trust \
+    tracing-response-header tracing-baggage-tag; do
     allow_log "$option"
     no_accounts
     run_uwsgi <<INI
@@ -141,13 +166,22 @@ tracing-service name of the working directory
 tracing-tag none
 tracing-disable false
 tracing-export jaeger\+udp://127\.0\.0\.1:6831
+tracing-export-header none
+tracing-export-timeout 10s
+tracing-export-ca those of the system
+tracing-export-cert none
+tracing-export-key none
+tracing-export-gzip false
 tracing-flush-interval 1s
 tracing-journal-size 1M
 tracing-exit-timeout 1s
 tracing-udp-packet 65000
 tracing-sampler const:1
-tracing-extract jaeger
-tracing-inject jaeger
+tracing-extract jaeger,tracecontext,b3,b3multi
+tracing-inject jaeger,tracecontext
+tracing-trust all
+tracing-response-header none
+tracing-baggage-tag none
 tracing-variables false
 tracing-semconv
 TABLE
@@ -156,7 +190,7 @@ TABLE
   grep -- --tracing-journal-size help | grep -q bytes
   grep -- --tracing-udp-packet help | grep -q bytes
   # Every option of ours is in the table above.
-  [ "$(grep -c -- '--tracing-' help)" = 13 ]
+  [ "$(grep -c -- '--tracing-' help)" = 22 ]
 }
 
 @test "without options: service is the working directory's name" {
@@ -239,283 +273,111 @@ INI
   spans all 'tags["error"] is True and tags["error.type"] == "503"'
 }
 
-# --- Environment ---------------------------------------------------------------------------------------------------
-
-# warns_of VARIABLE: uWSGI's log has exactly one line of ours, and it is about that variable
-warns_of() {
-  [ "$(grep -ac '\[tracing\] environment' "$LOG")" = 1 ]
-  log_has "\[tracing\] environment variable $1=.* is ignored"
-}
-
-@test "service names in the environment, by precedence" {
-  local expected
-  export SERVICE_NAME=four JAEGER_SERVICE_NAME=three OTEL_RESOURCE_ATTRIBUTES=service.name=two OTEL_SERVICE_NAME=one
-  for expected in one two three four; do
-    WITHOUT=tracing-service serve </dev/null
-    span_of
-    spans all "service == '$expected'"
-    stop_background
-    case $expected in
-      one) OTEL_SERVICE_NAME='' ;; # empty is unset
-      two) unset OTEL_RESOURCE_ATTRIBUTES ;;
-      three) JAEGER_SERVICE_NAME='' ;;
-    esac
-  done
-}
-
-@test "an option beats the environment" {
-  export OTEL_SERVICE_NAME=env OTEL_TRACES_SAMPLER=always_off OTEL_TRACES_EXPORTER=none
-  export OTEL_SEMCONV_STABILITY_OPT_IN=http OTEL_RESOURCE_ATTRIBUTES=region=env,zone=env
+@test "tracing-baggage-tag copies baggage to tags, by name" {
   serve <<INI
-tracing-sampler = const:1
-tracing-semconv = opentracing
-tracing-tag = region=option
+tracing-baggage-tag = user-id
+tracing-baggage-tag = absent
 INI
-  span_of
-  spans all 'service == "e2e" and "http.method" in tags and process["region"] == "option"'
-  spans all 'process["zone"] == "env"'
+  span_of -H 'uber-trace-id: 1:2:0:1' -H 'uberctx-user-id: a%20b' -H 'uberctx-secret: s'
+  spans all 'tags["user-id"] == "a b" and "absent" not in tags and "secret" not in tags'
 }
 
-@test "OTEL_RESOURCE_ATTRIBUTES: percent-encoded; a malformed one is dropped whole, with a warning" {
-  export OTEL_RESOURCE_ATTRIBUTES='a=1,b=x%2Cy%3Dz, c = 3 '
-  serve </dev/null
-  span_of
-  spans all 'process["a"] == "1" and process["b"] == "x,y=z" and process["c"] == "3"'
-  stop_background
+# --- Trust -------------------------------------------------------------------------------------------------
 
-  export OTEL_RESOURCE_ATTRIBUTES='a=1,broken'
-  allow_log 'OTEL_RESOURCE_ATTRIBUTES'
-  serve </dev/null
-  warns_of OTEL_RESOURCE_ATTRIBUTES
-  span_of
-  spans all '"a" not in process'
-  stop_background
+# A caller that says all there is to say.
+CLAIM=(-H 'uber-trace-id: abc:def:0:1' -H 'uberctx-user: alice')
 
-  export OTEL_RESOURCE_ATTRIBUTES='a=1,b=%zz'
-  serve </dev/null
-  warns_of OTEL_RESOURCE_ATTRIBUTES
-  span_of
-  spans all '"a" not in process and "b" not in process'
+# Two requests, of which the first is not believed and the second is.
+need_stranger_and_friend() {
+  need_spans 2
+  spans check 'spans[0]["root"] and n(spans[0]["trace"]) not in (0, 0xabc)'
+  spans check '[(r["type"], n(r["trace"]), n(r["span"])) for r in spans[0]["references"]] == [("FOLLOWS_FROM", 0xabc, 0xdef)]'
+  spans check 'n(spans[1]["trace"]) == 0xabc and n(spans[1]["parent"]) == 0xdef and spans[1]["references"] == []'
+  spans check '"user" not in spans[0]["tags"] and spans[1]["tags"]["user"] == "alice"'
+  spans check '"sampler.type" in spans[0]["tags"] and "sampler.type" not in spans[1]["tags"]'
 }
 
-@test "JAEGER_TAGS with \${NAME:default}" {
-  # shellcheck disable=SC2016 # the plugin is to expand them
-  export JAEGER_TAGS='a=1,b=${E2E_SET:no},c=${E2E_UNSET:fallback},d=${E2E_UNSET}' E2E_SET=yes
-  serve </dev/null
-  span_of
-  spans all 'process["a"] == "1" and process["b"] == "yes" and process["c"] == "fallback"'
-  spans all 'process.get("d", "") == ""'
-}
-
-@test "OTEL_SDK_DISABLED and JAEGER_DISABLED: true in any case; false; anything else warns and is false" {
-  local variable
-  no_accounts
-  for variable in OTEL_SDK_DISABLED JAEGER_DISABLED; do
-    export "$variable=True"
-    serve </dev/null
-    get /hello
-    need_spans 0
-    stop_background
-    export "$variable=false"
-    serve </dev/null
-    span_of
-    stop_background
-    export "$variable=yes"
-    allow_log "environment variable $variable=yes is ignored"
-    serve </dev/null
-    warns_of "$variable"
-    span_of
-    stop_background
-    unset "$variable"
-  done
-}
-
-@test "JAEGER_AGENT_HOST, JAEGER_AGENT_PORT" {
-  start_collector
-  export JAEGER_AGENT_PORT=$COLLECTOR_PORT
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
+@test "tracing-trust over TCP: of a peer that is not listed a new trace starts, with a link" {
+  serve <<INI
+http-socket = 127.0.0.1:0
+tracing-trust = 127.0.0.3, 10.0.0.0/8
+tracing-baggage-tag = user
 INI
-  span_of
-  stop_background
-
-  start_collector --port "$COLLECTOR_PORT"
-  export JAEGER_AGENT_HOST=127.0.0.1
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
-INI
-  span_of
-  log_has "jaeger\+udp://127.0.0.1:$COLLECTOR_PORT: sampled 1"
+  get /environ "${CLAIM[@]}" | field HTTP_UBER_TRACE_ID | none abc: # nor is the application told
+  get /hello --interface 127.0.0.3 "${CLAIM[@]}"
+  need_stranger_and_friend
 }
 
-@test "a wrong JAEGER_AGENT_PORT warns and counts as not set" {
-  export JAEGER_AGENT_PORT=many
-  allow_log 'environment variable JAEGER_AGENT_PORT=many is ignored' 'cannot export'
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
+@test "tracing-trust = none: nobody's flag, debug id or context counts" {
+  serve <<INI
+tracing-trust = none
+tracing-sampler = const:0
 INI
-  warns_of JAEGER_AGENT_PORT
-  need_accounts 'URL=jaeger+udp://127.0.0.1:6831'
-}
-
-@test "OTEL_TRACES_EXPORTER: none, console, and one we do not have" {
-  export OTEL_TRACES_EXPORTER=none
-  start_collector
-  no_accounts # there is no exporter to account for
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
-INI
-  [ "$(get /hello)" = hello ]
-  [[ $(get /environ | field HTTP_UBER_TRACE_ID) =~ ^[0-9a-f]{32}: ]] # contexts are passed on all the same
+  get /hello "${CLAIM[@]}"
+  get /hello -H 'jaeger-debug-id: look'
   need_spans 0
-
-  export OTEL_TRACES_EXPORTER=console
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
-INI
-  get /hello
-  wait_for "$DEADLINE" log_has '^\{"resourceSpans"'
-  need_accounts 'exported == 1' 'URL=otlp.json+stdout'
-
-  export OTEL_TRACES_EXPORTER=zipkin
-  allow_log 'environment variable OTEL_TRACES_EXPORTER=zipkin is ignored' 'cannot export'
-  WITHOUT=tracing-export start_uwsgi <<INI
-processes = 1
-wsgi-file = $APPS/app.py
-INI
-  warns_of OTEL_TRACES_EXPORTER
 }
 
-# sampled_by SPANS ROOT_TAG: of ten requests so many are spans, with that sampler.type
-sampled_by() {
-  serve </dev/null
-  requests 10 1 /hello
-  need_spans "$1"
-  [ "$1" = 0 ] || spans all "tags['sampler.type'] == '$2'"
-  stop_background
-}
-
-@test "OTEL_TRACES_SAMPLER and _ARG" {
-  export OTEL_TRACES_SAMPLER=always_off
-  sampled_by 0
-  export OTEL_TRACES_SAMPLER=parentbased_always_on
-  sampled_by 10 const
-  export OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=0
-  sampled_by 0
-  export OTEL_TRACES_SAMPLER=parentbased_traceidratio OTEL_TRACES_SAMPLER_ARG=1
-  sampled_by 10 probabilistic
-  export OTEL_TRACES_SAMPLER=sometimes
-  allow_log 'environment variable OTEL_TRACES_SAMPLER=.* is ignored'
-  sampled_by 10 const
-  export OTEL_TRACES_SAMPLER=traceidratio OTEL_TRACES_SAMPLER_ARG=lots
-  allow_log 'environment variable OTEL_TRACES_SAMPLER'
-  serve </dev/null
-  [ "$(grep -ac '\[tracing\] environment variable' "$LOG")" = 1 ]
-}
-
-@test "JAEGER_SAMPLER_TYPE and _PARAM" {
-  export JAEGER_SAMPLER_TYPE=const JAEGER_SAMPLER_PARAM=0
-  sampled_by 0
-  export JAEGER_SAMPLER_PARAM=1
-  sampled_by 10 const
-  export JAEGER_SAMPLER_TYPE=probabilistic JAEGER_SAMPLER_PARAM=1
-  sampled_by 10 probabilistic
-  export JAEGER_SAMPLER_TYPE=ratelimiting JAEGER_SAMPLER_PARAM=1000
-  sampled_by 10 ratelimiting
-  export JAEGER_SAMPLER_TYPE=psychic
-  allow_log 'environment variable JAEGER_SAMPLER_TYPE=psychic is ignored'
-  sampled_by 10 const
-}
-
-# Three requests, each at the collector before the next.
-serve_three() {
-  local i
+@test "tracing-trust = unix: a peer on a UNIX socket is listed, one over TCP is not" {
   start_collector
-  WITHOUT=tracing-flush-interval start_uwsgi <<INI
+  start_uwsgi <<INI
 processes = 1
 wsgi-file = $APPS/app.py
+http-socket = $WORK/http.sock
+http-socket = 127.0.0.1:0
+tracing-trust = unix
+tracing-baggage-tag = user
 INI
-  for i in 1 2 3; do
-    get /hello
-    wait_for "$DEADLINE" lines_at_least "$i" "$SPANS"
-  done
-  need_spans 3
-  stop_background
+  get /hello "${CLAIM[@]}"
+  over "$WORK/http.sock"
+  get /hello "${CLAIM[@]}"
+  need_stranger_and_friend
 }
 
-# Long before the default interval (1s) is over.
-ALL_EARLY='received * 1e6 - start_us - duration_us < 500000'
-
-@test "OTEL_BSP_SCHEDULE_DELAY and JAEGER_REPORTER_FLUSH_INTERVAL" {
-  local setting
-  for setting in OTEL_BSP_SCHEDULE_DELAY=30 JAEGER_REPORTER_FLUSH_INTERVAL=30ms JAEGER_REPORTER_FLUSH_INTERVAL=30; do
-    export "${setting?}"
-    serve_three
-    spans all "$ALL_EARLY"
-    unset "${setting%%=*}"
-  done
-  # The same test knows a long interval when there is one.
-  export OTEL_BSP_SCHEDULE_DELAY=often
-  allow_log 'environment variable OTEL_BSP_SCHEDULE_DELAY=often is ignored'
-  serve_three
-  if spans all "$ALL_EARLY"; then return 1; fi
-  warns_of OTEL_BSP_SCHEDULE_DELAY
+@test "tracing-trust over a UNIX socket without unix in the list" {
+  serve <<INI
+http-socket = $WORK/http.sock
+tracing-trust = 127.0.0.1
+INI
+  over "$WORK/http.sock"
+  span_of "${CLAIM[@]}"
+  spans all 'root and len(references) == 1'
 }
 
-@test "OTEL_SEMCONV_STABILITY_OPT_IN" {
-  export OTEL_SEMCONV_STABILITY_OPT_IN=database,http
-  serve </dev/null
-  span_of
-  spans all '"http.request.method" in tags and "http.method" not in tags'
-  stop_background
-
-  export OTEL_SEMCONV_STABILITY_OPT_IN=http/dup
-  serve </dev/null
-  span_of
-  spans all '"http.request.method" in tags and "http.method" in tags'
-  stop_background
-
-  export OTEL_SEMCONV_STABILITY_OPT_IN=database # for another instrumentation: nothing to warn of
-  serve </dev/null
-  span_of
-  spans all '"http.method" in tags'
-}
-
-@test "OTEL_PROPAGATORS and JAEGER_PROPAGATION" {
-  export OTEL_PROPAGATORS=none
-  serve </dev/null
-  get /environ -H 'uber-trace-id: 1:2:0:1' >seen
-  [ "$(field HTTP_UBER_TRACE_ID <seen)" = 1:2:0:1 ]
+# uWSGI's HTTP parser reads an IPv4 address out of the path that a peer gave its own socket.
+@test "tracing-trust over a UNIX socket: no peer can give itself an address" {
+  serve <<INI
+http-socket = $WORK/http.sock
+tracing-trust = 65.65.65.65
+INI
+  "$PYTHON" - <<'PY'
+import socket
+s = socket.socket(socket.AF_UNIX)
+s.bind('..AAAA')
+s.connect('http.sock')
+s.sendall(b'GET /hello HTTP/1.0\r\nuber-trace-id: abc:def:0:1\r\n\r\n')
+assert s.recv(100)
+PY
   need_spans 1
-  spans all 'root'
-  stop_background
-
-  export OTEL_PROPAGATORS=jaeger
-  serve </dev/null
-  get /environ -H 'uber-trace-id: 1:2:0:1' >seen
-  need_spans 1
-  spans all 'n(parent) == 2'
-  stop_background
-
-  unset OTEL_PROPAGATORS
-  export JAEGER_PROPAGATION=jaeger
-  serve </dev/null
-  span_of -H 'uber-trace-id: 1:2:0:1'
-  spans all 'n(parent) == 2'
+  spans all 'root and len(references) == 1 and "peer.ipv4" not in tags'
 }
 
-@test "empty variables count as unset" {
-  export OTEL_SERVICE_NAME='' OTEL_RESOURCE_ATTRIBUTES='' JAEGER_TAGS='' OTEL_SDK_DISABLED='' \
-    JAEGER_AGENT_HOST='' OTEL_TRACES_EXPORTER='' OTEL_TRACES_SAMPLER='' JAEGER_SAMPLER_TYPE='' \
-    OTEL_BSP_SCHEDULE_DELAY='' OTEL_SEMCONV_STABILITY_OPT_IN='' OTEL_PROPAGATORS='' JAEGER_PROPAGATION=''
-  serve </dev/null
-  span_of
-  spans all '"http.method" in tags and tags["sampler.type"] == "const"'
+@test "tracing-trust over the uwsgi protocol: the peer is whom the front end names" {
+  start_collector
+  WITHOUT=http-socket start_uwsgi <<INI
+processes = 1
+wsgi-file = $APPS/app.py
+socket = $WORK/uwsgi.sock
+tracing-trust = 10.0.0.0/8
+tracing-baggage-tag = user
+INI
+  local peer
+  for peer in 192.0.2.1 10.1.2.3; do
+    "$PYTHON" "$TOOLS/peer.py" uwsgi "$WORK/uwsgi.sock" 0 REQUEST_METHOD=GET PATH_INFO=/hello REQUEST_URI=/hello \
+      SERVER_PROTOCOL=HTTP/1.1 SERVER_NAME=e2e SERVER_PORT=80 "REMOTE_ADDR=$peer" \
+      HTTP_UBER_TRACE_ID=abc:def:0:1 HTTP_UBERCTX_USER=alice
+  done
+  need_stranger_and_friend
 }
 
 # --- Log variables ------------------------------------------------------------------------------------------------------
@@ -543,119 +405,4 @@ INI
   get /hello
   need_spans 0
   log_has '^ids - - - of /hello 200$'
-}
-
-# --- OTLP JSON ------------------------------------------------------------------------------------------------------------
-
-# otlp FILE QUESTION...
-otlp() {
-  local file=$1
-  shift
-  "$PYTHON" "$TOOLS/spans.py" "$file" "$@"
-}
-
-@test "OTLP JSON to a file: each line parses, each request is in it once" {
-  start_uwsgi <<INI
-processes = 4
-tracing-export = otlp.json+file://$WORK/otlp.jsonl
-wsgi-file = $APPS/app.py
-INI
-  requests 200 8 '/sleep?ms=1'
-  get '/status?line=503+Busy' -H 'uber-trace-id: abc:def:0:1'
-  need_accounts 'exported == 201'
-  [ "$(otlp otlp.jsonl count)" = 201 ]
-  otlp otlp.jsonl unique span
-  otlp otlp.jsonl all 'service == "e2e" and kind == 2 and len(trace) == 32 and len(span) == 16'
-  otlp otlp.jsonl all 'tags["http.request.method"] == "GET" and tags["http.response.status_code"] == 200 and status_code == 0 and root' 'path == "/sleep"'
-  otlp otlp.jsonl all 'duration_us >= 1000' 'path == "/sleep"'
-  otlp otlp.jsonl all 'status_code == 2 and n(trace) == 0xabc and n(parent) == 0xdef and tags["error.type"] == "503"' 'path == "/status"'
-  [ "$(otlp otlp.jsonl values worker)" = $'1\n2\n3\n4' ]
-}
-
-@test "OTLP JSON file: rotated by rename, it goes on in a new one" {
-  start_uwsgi <<INI
-processes = 2
-tracing-export = otlp.json+file://$WORK/otlp.jsonl
-wsgi-file = $APPS/app.py
-INI
-  requests 50 4 /hello
-  wait_for "$DEADLINE" count_is 50 otlp.jsonl
-  mv otlp.jsonl otlp.jsonl.1
-  requests 50 4 /hello
-  need_accounts 'exported == 100'
-  [ "$(otlp otlp.jsonl.1 count)" = 50 ]
-  [ "$(otlp otlp.jsonl count)" = 50 ]
-  cat otlp.jsonl.1 otlp.jsonl >both
-  otlp both unique span
-}
-
-count_is() { [ -e "$2" ] && [ "$(otlp "$2" count)" = "$1" ]; }
-
-@test "OTLP JSON file that cannot be written: said, kept, and written when it can be" {
-  allow_log 'cannot export' 'exports again'
-  start_uwsgi <<INI
-processes = 1
-tracing-export = otlp.json+file://$WORK/later/otlp.jsonl
-wsgi-file = $APPS/app.py
-INI
-  requests 20 1 /hello
-  wait_for "$DEADLINE" log_has 'cannot export'
-  mkdir later
-  wait_for "$DEADLINE" test -s later/otlp.jsonl
-  need_accounts 'exported == 20'
-  [ "$(otlp later/otlp.jsonl count)" = 20 ]
-}
-
-@test "OTLP JSON to standard output" {
-  write_ini <<INI
-processes = 2
-tracing-export = otlp.json+stdout:
-wsgi-file = $APPS/app.py
-INI
-  OUT=out launch_uwsgi
-  wait_for "$DEADLINE" workers_accept 2
-  find_http_socket
-  requests 100 4 /hello
-  need_accounts 'exported == 100'
-  grep '^{"resourceSpans"' out >otlp.jsonl
-  [ "$(otlp otlp.jsonl count)" = 100 ]
-  otlp otlp.jsonl unique span
-}
-
-@test "two exporters at once" {
-  start_collector
-  start_uwsgi <<INI
-processes = 2
-tracing-export = jaeger+udp://127.0.0.1:$COLLECTOR_PORT
-tracing-export = otlp.json+file://$WORK/otlp.jsonl
-wsgi-file = $APPS/app.py
-INI
-  [ "$(threads "$(worker_pid 1)" | grep -c '^trc-1-')" = 2 ]
-  requests 100 4 /hello
-  need_spans 100
-  need_accounts 'exported == 100'
-  [ "$(otlp otlp.jsonl count)" = 100 ]
-  # The same spans, each under the names of its wire.
-  [ "$(spans print 'span' | sort)" = "$(otlp otlp.jsonl print span | sort)" ]
-  spans all '"http.method" in tags and "url.path" not in tags'
-  otlp otlp.jsonl all '"http.method" not in tags and "url.path" in tags'
-}
-
-@test "two exporters, one of them dead: the other is not slowed" {
-  allow_log 'cannot export'
-  local dead
-  dead=$(free_port udp)
-  start_collector
-  start_uwsgi <<INI
-processes = 2
-tracing-export = jaeger+udp://127.0.0.1:$dead
-tracing-export = jaeger+udp://127.0.0.1:$COLLECTOR_PORT
-tracing-exit-timeout = 300ms
-wsgi-file = $APPS/app.py
-INI
-  requests 100 4 /hello
-  wait_for 5 lines_at_least 100 "$SPANS"
-  need_spans 100
-  need_accounts "URL=jaeger+udp://127.0.0.1:$dead" 'exported == 0' 'queued == 100'
-  need_accounts "URL=jaeger+udp://127.0.0.1:$COLLECTOR_PORT" 'exported == 100'
 }

@@ -20,6 +20,20 @@ static void ignore(const char *line) {
     (void)line;
 }
 
+/* What no input may lead to: a header that is two, an exporter that is not complete. */
+static void look_at(const struct trc_settings *settings) {
+    for (unsigned w = 0; w < TRC_WIRE_COUNT; w++)
+        for (unsigned i = 0; i < TRC_HTTP_HEADERS_MAX && settings->http[w].headers[i]; i++)
+            if (strpbrk(settings->http[w].headers[i], "\r\n") ||
+                !strstr(settings->http[w].headers[i], ": "))
+                abort();
+    for (unsigned i = 0; i < settings->exporter_count; i++)
+        if (!settings->exporter[i].endpoint.http || !settings->exporter[i].max_bytes)
+            abort();
+    if (settings->origin_count >= TRC_ORIGINS_MAX || !settings->service.len)
+        abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct trc_options options;
     static struct trc_settings settings;
@@ -40,8 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         else
             setenv(line, eq + 1, 1);
     }
-    if (trc_settings_make(&options, "/srv/app", &settings, error) && strchr(error, '\n') == NULL &&
-        strlen(error) == 0)
+    if (trc_settings_make(&options, "/srv/app", &settings, error) == 0)
+        look_at(&settings);
+    else if (!error[0] || strchr(error, '\n'))
         abort();
     free(text);
     return 0;

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Settings while they are made: shared by settings.c and settings_export.c, of no use to others.
+ */
+#ifndef TRACING_HOST_MAKER_H
+#define TRACING_HOST_MAKER_H
+
+#include "tracing/settings.h"
+
+#define TRC_WIRES_ALL ((1u << TRC_WIRE_COUNT) - 1)
+
+struct trc_maker {
+    struct trc_settings *out;
+    unsigned wires; /* whom the text is for, of an option that HTTP exporters read: 1u << wire */
+    bool semconv_set;
+    enum trc_semconv semconv;
+    char why[TRC_ERROR_TEXT_MAX]; /* what is wrong with a refused value and what is allowed */
+};
+
+/* Writes why[] and returns -EINVAL. */
+int trc_maker_refuse(struct trc_maker *m, const char *allowed);
+
+int trc_maker_bool(struct trc_maker *m, struct trc_slice text, bool *out);
+
+/* Options that say where and how to export: one function each, as settings.c has them. */
+int trc_maker_export(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_header(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_timeout(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_ca(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_cert(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_key(struct trc_maker *m, struct trc_slice text);
+int trc_maker_export_gzip(struct trc_maker *m, struct trc_slice text);
+
+/* Hands each exporter the names and the HTTP settings of its wire, when all are read. */
+void trc_maker_join(struct trc_maker *m);
+
+#endif
