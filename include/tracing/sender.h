@@ -12,6 +12,7 @@
 
 /* What became of a message, beside what send returned. */
 struct trc_send_result {
+    unsigned status;              /* HTTP: of the answer; 0: another transport, or none came */
     uint64_t rejected;            /* of a message that was delivered: spans the collector refused */
     uint64_t retry_after_ns;      /* -EAGAIN: the collector asked to wait so long; 0: it did not */
     char why[TRC_ERROR_TEXT_MAX]; /* one line; after 0: a warning of the collector's, or "" */

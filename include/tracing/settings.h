@@ -47,6 +47,7 @@ enum trc_option {
     TRC_OPT_BAGGAGE_TAG,
     TRC_OPT_VARIABLES,
     TRC_OPT_SEMCONV,
+    TRC_OPT_CHECK,
     TRC_OPT_COUNT
 };
 
@@ -94,6 +95,7 @@ struct trc_settings {
     unsigned response_headers; /* a set: 1u << enum trc_response_header */
     struct trc_slice baggage_tag[TRC_SPAN_NAMED_MAX];
     unsigned baggage_tag_count;
+    bool check;
     struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */
     unsigned origin_count;
 };

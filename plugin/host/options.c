@@ -58,6 +58,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
                            "TRACING_SAMPLED"},
     [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
                          "names of the tags: http, http/dup or opentracing"},
+    [TRC_OPT_CHECK] = {"tracing-check", true, false, "false",
+                       "show the settings, send one span to each exporter, say what each answered, "
+                       "and exit: 0 if all took it"},
 };
 
 int trc_options_add(struct trc_options *options, enum trc_option option, const char *value) {

@@ -11,6 +11,7 @@
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
  * thread, no socket, no id.
  */
+#include "check.h"
 #include "host.h"
 #include "tracing/clock.h"
 #include "tracing/log.h"
@@ -112,6 +113,15 @@ static void init_tracer(const struct trc_settings *settings) {
     tracer->wake = trc_reporters_wake;
 }
 
+/* tracing-check: this process never serves. Generic plugins' init comes before uWSGI binds its
+ * sockets, so the instance that is looked into may be running. */
+static void check(const struct trc_settings *settings) {
+    int rc = trc_process_describe(settings, &resource);
+    if (rc)
+        uwsgi_log("[tracing] no random numbers: %s\n", strerror(-rc));
+    exit(rc ? 1 : trc_check(settings, &resource));
+}
+
 static int init(void) {
     struct trc_settings *settings = &trc_host.settings;
     char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
@@ -123,6 +133,8 @@ static int init(void) {
     init_tracer(settings);
     init_http(settings);
     hide_secrets();
+    if (settings->check)
+        check(settings);
     return 0;
 }
 

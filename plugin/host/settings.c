@@ -167,6 +167,10 @@ static int set_baggage_tag(struct trc_maker *m, struct trc_slice text) {
     return 0;
 }
 
+static int set_check(struct trc_maker *m, struct trc_slice text) {
+    return trc_maker_bool(m, text, &m->out->check);
+}
+
 static int set_variables(struct trc_maker *m, struct trc_slice text) {
     bool wanted;
     if (trc_maker_bool(m, text, &wanted))
@@ -223,6 +227,7 @@ static const struct {
     {TRC_OPT_BAGGAGE_TAG, set_baggage_tag, false},
     {TRC_OPT_VARIABLES, set_variables, true},
     {TRC_OPT_SEMCONV, set_semconv, false},
+    {TRC_OPT_CHECK, set_check, true},
 };
 
 /* --- Where a text comes from ------------------------------------------------------------------ */

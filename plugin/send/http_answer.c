@@ -76,6 +76,7 @@ static int broken(const struct trc_http_exchange *x, char why[TRC_ERROR_TEXT_MAX
 int trc_http_judge(const struct trc_http_exchange *x, const struct trc_http_wire *wire,
                    struct trc_send_result *result) {
     memset(result, 0, sizeof(*result));
+    result->status = x->status >= 200 ? (unsigned)x->status : 0;
     if (may_pass(x->status)) {
         result->retry_after_ns = x->retry_after_ns;
         tell_status(x, result->why);

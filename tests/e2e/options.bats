@@ -100,10 +100,11 @@ INI
   refuses tracing-export-key /nowhere/key.pem /etc/passwd # without a certificate
 }
 
-@test "wrong tracing-trust, tracing-response-header, tracing-baggage-tag" {
+@test "wrong tracing-trust, tracing-response-header, tracing-baggage-tag, tracing-check" {
   refuses tracing-trust everybody localhost 10.0.0.0/33 10.0.0.1, ,
   refuses tracing-response-header x-foo 'uber-trace-id x-trace-id'
   refuses tracing-baggage-tag "$(printf 'x%.0s' {1..256})"
+  refuses tracing-check perhaps
 }
 
 # What is wrong with it is said, what it was is not.
@@ -184,13 +185,14 @@ tracing-response-header none
 tracing-baggage-tag none
 tracing-variables false
 tracing-semconv
+tracing-check false
 TABLE
   grep -- --tracing-flush-interval help | grep -q 'ms, s or m'
   grep -- --tracing-exit-timeout help | grep -q 'ms, s or m'
   grep -- --tracing-journal-size help | grep -q bytes
   grep -- --tracing-udp-packet help | grep -q bytes
   # Every option of ours is in the table above.
-  [ "$(grep -c -- '--tracing-' help)" = 22 ]
+  [ "$(grep -c -- '--tracing-' help)" = 23 ]
 }
 
 @test "without options: service is the working directory's name" {

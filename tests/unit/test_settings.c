@@ -28,6 +28,7 @@ static void defaults_are_those_of_the_table(void **state) {
     assert_false(s.trust.restricted);
     assert_int_equal(s.response_headers, 0);
     assert_int_equal(s.baggage_tag_count, 0);
+    assert_false(s.check);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_int_equal(s.http[w].timeout_ns, 10 * TRC_NS_PER_S);
         assert_false(s.http[w].gzip);
@@ -75,7 +76,7 @@ static void new_options_for_exports(void **state) {
                           "tracing-export-key=/etc/passwd", "tracing-trust=10.0.0.0/8, unix",
                           "tracing-response-header=traceresponse, x-trace-id",
                           "tracing-baggage-tag=user-id", "tracing-baggage-tag=tier",
-                          "tracing-extract=b3,jaeger,b3"),
+                          "tracing-check=true", "tracing-extract=b3,jaeger,b3"),
                      0);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_string_equal(s.http[w].headers[0], "A: 1");
@@ -94,6 +95,7 @@ static void new_options_for_exports(void **state) {
                      1u << TRC_RESPONSE_TRACERESPONSE | 1u << TRC_RESPONSE_X_TRACE_ID);
     assert_int_equal(s.baggage_tag_count, 2);
     assert_slice(s.baggage_tag[1], "tier");
+    assert_true(s.check);
     assert_string_equal(s.extract[0]->name, "b3"); /* each once */
     assert_string_equal(s.extract[1]->name, "jaeger");
     assert_null(s.extract[2]);
@@ -155,6 +157,7 @@ static void a_wrong_option_names_itself_its_value_and_what_is_allowed(void **sta
         {"tracing-response-header=x-foo", "x-foo", "x-trace-id"},
         {"tracing-response-header=", "", "x-trace-id"},
         {"tracing-baggage-tag=", "", "1 to 255 bytes"},
+        {"tracing-check=maybe", "maybe", "true or false"},
         {"tracing-variables=2", "2", "true or false"},
         {"tracing-semconv=old", "old", "http, http/dup or opentracing"},
     };
