@@ -64,10 +64,13 @@ static void assert_state(const char *headers, const struct trc_format *from, con
 
 static void tracestate_goes_with_its_trace_only(void **state) {
     (void)state;
-#define TRACEPARENT "traceparent=\"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\" "
+#define TRACEPARENT_OF(low)                                                                        \
+    "traceparent=\"00-000000000000000000000000000000" low "-b7ad6b7169203331-01\" "
+#define TRACEPARENT TRACEPARENT_OF("01")
     assert_state(TRACEPARENT "tracestate=\"a=1\"", tracecontext, NULL);
     assert_state(TRACEPARENT "tracestate=\"a=1\"", NULL, "removed"); /* a new trace, or distrust */
-    assert_state(TRACEPARENT "tracestate=\"a=1\"", jaeger, "removed");
+    assert_state(TRACEPARENT "tracestate=\"a=1\"", jaeger, NULL);    /* it named the same trace */
+    assert_state(TRACEPARENT_OF("02") "tracestate=\"a=1\"", jaeger, "removed");
     assert_state(TRACEPARENT "tracestate=\"A=1\"", tracecontext, "removed");
     assert_state(TRACEPARENT "tracestate=\"\"", tracecontext, "removed");
     assert_state(TRACEPARENT "tracestate=\"a=1\" tracestate=\"b=2\"", tracecontext, "removed");
