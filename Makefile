@@ -136,7 +136,7 @@ $(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
 	  $(UWSGI) --build-plugin $(CURDIR)
 
 .PHONY: interop
-interop: deps-build deps-test deps-interop tracing_plugin.so ## Test against a real Jaeger, PyPI's uWSGI and jaeger-client
+interop: deps-build deps-test deps-interop tracing_plugin.so ## Test against real Jaeger and Zipkin, nginx, PyPI's uWSGI, tracers of others
 	bats --timing tests/interop
 
 # --- Fuzzing and measuring ----------------------------------------------------------------------------

@@ -62,6 +62,12 @@ interop  curl                          their client
 interop  gcc                           builds uWSGI from PyPI
 interop  libc6-dev                     builds uWSGI from PyPI
 interop  libpcre2-dev                  PyPI's uWSGI has routing only with it
+interop  maven                         fetches Zipkin's server
+interop  nginx-light                   TLS in front of Jaeger
+interop  nodejs                        runs Jaeger's client for Node
+interop  npm                           fetches it
+interop  openjdk-17-jre-headless       runs Zipkin's server
+interop  openssl                       certificates of the TLS tests
 interop  python3-dev                   PyPI's uWSGI embeds Python
 interop  python3-six                   python3-thrift imports it, the package does not depend on it
 interop  python3-thrift                the collector decodes with it
@@ -98,8 +104,13 @@ packages_of() {
   packages | awk -v wanted=" $* " 'NF && index(wanted, " " $1 " ") && !seen[$2]++ { print $2 }'
 }
 
+# Itself, or in another package that stands for it: Node's own nodejs brings npm, and refuses Debian's.
 is_installed() {
-  [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
+  [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed || " $(provided) " == *" $1 "* ]]
+}
+
+provided() {
+  dpkg-query -W -f '${db:Status-Status}, ${Provides}\n' | sed -n 's/^installed, //p' | tr ',\n' '  '
 }
 
 missing_of() {
