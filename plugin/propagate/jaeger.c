@@ -91,8 +91,10 @@ static int parse(struct trc_slice s, struct trc_context *out) {
     if (rc || c.span_id == 0)
         return -EINVAL;
     c.flags = flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG);
-    if (c.flags & TRC_FLAG_DEBUG) /* debug implies sampled, whatever the other bit says */
-        c.flags |= TRC_FLAG_SAMPLED;
+    /* Debug counts only together with sampled, as in all of Jaeger's clients: OpenTelemetry for
+     * Python writes 02 for a trace that is not sampled (W3C's flag of a random id). */
+    if (!(c.flags & TRC_FLAG_SAMPLED))
+        c.flags = 0;
     *out = c;
     return 0;
 }
