@@ -1,13 +1,34 @@
 /* SPDX-License-Identifier: MIT
  *
- * The resource of an OTLP message: what is said of the process. Used by otlp_json.c and
- * otlp_protobuf.c, once in a worker's life.
+ * What is said of a span and, once in a worker's life, of the process: attributes of an OTLP
+ * message. Used by otlp_json.c and otlp_protobuf.c.
  */
 #include "otlp.h"
 #include "resource.h"
 #include "tracing/hex.h"
 
 #define UUID_LEN 36
+
+static bool is_field(const struct trc_attribute *a) {
+    if (a->key == TRC_ATTR_NAMED)
+        return false;
+    const struct trc_slice name = trc_attribute_keys[a->key].name;
+    return trc_slice_equal(name, TRC_SLICE("span.kind")) ||
+           trc_slice_equal(name, TRC_SLICE("error"));
+}
+
+unsigned trc_otlp_attributes(const struct trc_span *span, enum trc_semconv semconv,
+                             struct trc_attribute *out) {
+    const unsigned count = trc_attributes(span, semconv, out);
+    unsigned kept = 0;
+
+    if (!(semconv & TRC_SEMCONV_OPENTRACING)) /* whose names these are */
+        return count;
+    for (unsigned i = 0; i < count; i++)
+        if (!is_field(&out[i]))
+            out[kept++] = out[i];
+    return kept;
+}
 
 /* service.instance.id must be a UUID that is the process's own. Ours is client_uuid, which is 64
  * random bits, and as many made of them by splitmix64's finaliser (Steele et al., 2014): version 8

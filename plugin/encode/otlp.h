@@ -38,6 +38,12 @@ static inline struct trc_slice trc_otlp_name(const struct trc_span *span) {
     return name.p ? name : TRC_SLICE("HTTP");
 }
 
+/* Lists the attributes of `span` as trc_attributes does, but for those that Span has a field of its
+ * own for, `kind` and `status`: receivers make attributes of these fields, and would have them
+ * twice. Thread: reporter. */
+unsigned trc_otlp_attributes(const struct trc_span *span, enum trc_semconv semconv,
+                             struct trc_attribute *out);
+
 /* One attribute of the resource. */
 struct trc_otlp_fact {
     struct trc_slice key;

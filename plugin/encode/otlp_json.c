@@ -125,7 +125,7 @@ static __attribute__((noinline)) char *put_link(char *at, const struct trc_span 
 /* One Span object, with a comma before it: the first one's becomes the list's bracket. */
 static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *span) {
     struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(span, e->semconv, list);
+    const unsigned count = trc_otlp_attributes(span, e->semconv, list);
     const bool plain = trc_plain(span->arena, span->arena_len, true);
     const struct trc_slice state = trc_span_get(span, TRC_STR_STATE);
 

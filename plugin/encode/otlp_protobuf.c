@@ -196,7 +196,7 @@ static __attribute__((noinline)) char *put_link(char *at, const struct trc_span 
 /* The fields of a Span. */
 static char *put_fields(const struct trc_encoder *e, char *at, const struct trc_span *span) {
     struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(span, e->semconv, list);
+    const unsigned count = trc_otlp_attributes(span, e->semconv, list);
     const bool plain = trc_plain(span->arena, span->arena_len, false);
     const struct trc_slice state = trc_span_get(span, TRC_STR_STATE);
 

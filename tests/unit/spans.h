@@ -5,6 +5,7 @@
 #ifndef TRACING_TESTS_SPANS_H
 #define TRACING_TESTS_SPANS_H
 
+#include "tracing/attributes.h"
 #include "tracing/clock.h"
 #include "tracing/context.h"
 #include "tracing/random.h"
@@ -219,6 +220,22 @@ static inline void spans_scramble(struct trc_random *r, struct trc_span *span) {
         const size_t len = least + trc_random_next(r) % (end - off - least + 1);
         span->named[span->named_count++] = (struct trc_str){(uint16_t)off, (uint16_t)len};
     }
+}
+
+/* What OTLP says of a span as attributes, in list[TRC_ATTR_MAX]: all but what Span has a field for.
+ */
+static inline unsigned spans_otlp_attributes(const struct trc_span *span, enum trc_semconv semconv,
+                                             struct trc_attribute *list) {
+    const unsigned count = trc_attributes(span, semconv, list);
+    unsigned kept = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const char *name =
+            list[i].key == TRC_ATTR_NAMED ? "" : trc_attribute_keys[list[i].key].name.p;
+        if (strcmp(name, "span.kind") != 0 && strcmp(name, "error") != 0)
+            list[kept++] = list[i];
+    }
+    return kept;
 }
 
 #endif

@@ -139,7 +139,7 @@ static unsigned check_claims(json_t *got, const struct trc_span *want) {
 
 static void check_span(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
     struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(want, semconv, list);
+    const unsigned count = spans_otlp_attributes(want, semconv, list);
     const struct trc_slice name = trc_span_get(want, TRC_STR_NAME);
     json_t *attributes = member(got, "attributes");
 

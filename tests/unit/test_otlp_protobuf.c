@@ -128,7 +128,7 @@ static void check_link(const Otlp__Span *got, const struct trc_span *want) {
 static void check_span(const Otlp__Span *got, const struct trc_span *want,
                        enum trc_semconv semconv) {
     struct trc_attribute list[TRC_ATTR_MAX];
-    const unsigned count = trc_attributes(want, semconv, list);
+    const unsigned count = spans_otlp_attributes(want, semconv, list);
     const struct trc_slice name = trc_span_get(want, TRC_STR_NAME);
     const uint64_t trace[] = {want->trace_hi, want->trace_lo};
 
