@@ -2,9 +2,9 @@
  *
  * Response headers that tell the client which trace it was in (tracing-response-header).
  *
- * The host gives the lines to the server with everything the application answers; the settings read
- * the names. One table in plugin/host/response.c: a new header is its name, its line there, and
- * what writes its value.
+ * The host has the server send the lines with whatever is answered; the settings ask for the names.
+ * A new header is its word here, its line in the table in plugin/host/response.c, and what writes
+ * its value.
  */
 #ifndef TRACING_RESPONSE_H
 #define TRACING_RESPONSE_H
@@ -21,10 +21,7 @@ enum trc_response_header {
     TRC_RESPONSE_COUNT
 };
 
-/* What each is called, in the option and, as field names have no case, on the wire. */
-extern const char *const trc_response_names[TRC_RESPONSE_COUNT];
-
-/* The header (enum trc_response_header) called `name`, exactly, or -1. Thread: startup. */
+/* The header (enum trc_response_header) called `name`, in any case, or -1. Thread: startup. */
 int trc_response_find(struct trc_slice name);
 
 /* Lines of all headers together, with the one that shows them to scripts (Fetch standard,
@@ -39,9 +36,8 @@ struct trc_response {
     char bytes[TRC_RESPONSE_BYTES];
 };
 
-/* Fills *out with the lines of the `headers` (a set) for the context of our own span. Thread:
- * request. */
-void trc_response_write(unsigned headers, const struct trc_context *context,
-                        struct trc_response *out);
+/* Fills *out with the lines of the headers in `set`, for the context of our own span.
+ * Thread: request. */
+void trc_response_write(unsigned set, const struct trc_context *context, struct trc_response *out);
 
 #endif

@@ -123,6 +123,8 @@ static void begin(struct wsgi_request *wsgi_req) {
     request.start_unix_ns = wsgi_req->start_of_request * 1000;
     trc_tracer_begin(&trc_host.tracer, (unsigned)wsgi_req->async_id, &request, &injection);
     set_variables(wsgi_req, &request, &injection);
+    if (__builtin_expect(trc_host.settings.response_headers, 0))
+        trc_headers_add(wsgi_req);
 }
 
 /* What is there of an HTTP request line, however broken. */
@@ -160,6 +162,8 @@ static int parse(struct wsgi_request *wsgi_req) {
 
 /* Exported: uWSGI looks it up by name. Runs after the response is out and the socket closed. */
 __attribute__((visibility("default"))) void trc_request_end(struct wsgi_request *wsgi_req) {
+    if (__builtin_expect(trc_host.settings.response_headers, 0))
+        trc_headers_remove(wsgi_req);
     if (!trc_host.active)
         return;
     struct trc_result result = {

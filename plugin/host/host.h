@@ -5,6 +5,7 @@
 #ifndef TRACING_HOST_HOST_H
 #define TRACING_HOST_HOST_H
 
+#include "tracing/response.h"
 #include "tracing/settings.h"
 #include "tracing/tracer.h"
 
@@ -22,6 +23,20 @@ extern struct host trc_host;
 /* Puts our begin hook around the protocol parser of each socket. Thread: startup, after the sockets
  * have got theirs. */
 void trc_hooks_install(void);
+
+struct wsgi_request;
+
+/* Makes room for the headers of tracing-response-header in the responses of so many cores; none if
+ * none are asked for. Thread: startup. */
+void trc_headers_prepare(unsigned cores);
+
+/* Has uWSGI send the headers with the response of a request that has been begun. Thread: request.
+ */
+void trc_headers_add(struct wsgi_request *wsgi_req);
+
+/* Takes back what trc_headers_add gave to uWSGI, if it did, before uWSGI frees it.
+ * Thread: request. */
+void trc_headers_remove(struct wsgi_request *wsgi_req);
 
 /* Registers %(trace_id), %(span_id) and %(trace_sampled) for log-format. Thread: startup. */
 void trc_logvars_register(void);

@@ -221,6 +221,7 @@ static void preinit_apps(void) {
         .ring_bytes = trc_host.settings.journal_bytes,
     };
     int rc = trc_journal_new(&trc_host.journal, &config);
+    trc_headers_prepare(config.cores);
     if (rc) {
         /* Tracing must not keep a server from starting that would run without it. */
         trc_log(

@@ -7,6 +7,7 @@
  */
 #include "tracing/response.h"
 #include "tracing/hex.h"
+#include <strings.h>
 
 /* As Jaeger's clients write it in requests. */
 static void put_uber_trace_id(struct trc_buf *b, const struct trc_context *c) {
@@ -44,60 +45,54 @@ static void put_trace_id(struct trc_buf *b, const struct trc_context *c) {
     trc_hex_put_trace_id(b, c->trace_hi, c->trace_lo);
 }
 
-const char *const trc_response_names[TRC_RESPONSE_COUNT] = {
-    [TRC_RESPONSE_UBER_TRACE_ID] = "uber-trace-id",
-    [TRC_RESPONSE_TRACERESPONSE] = "traceresponse",
-    [TRC_RESPONSE_SERVER_TIMING] = "server-timing",
-    [TRC_RESPONSE_X_TRACE_ID] = "x-trace-id",
-};
-
 static const struct {
+    const char *name;
     void (*put)(struct trc_buf *b, const struct trc_context *c); /* its value */
-    bool exposed; /* meant for scripts in a browser, which see no header that is not exposed */
-} kinds[TRC_RESPONSE_COUNT] = {
-    [TRC_RESPONSE_UBER_TRACE_ID] = {put_uber_trace_id, false},
-    [TRC_RESPONSE_TRACERESPONSE] = {put_traceresponse, true},
-    [TRC_RESPONSE_SERVER_TIMING] = {put_server_timing, true},
-    [TRC_RESPONSE_X_TRACE_ID] = {put_trace_id, false},
+    bool exposed; /* meant for scripts in browsers, which see none that is not exposed to them */
+} headers[TRC_RESPONSE_COUNT] = {
+    [TRC_RESPONSE_UBER_TRACE_ID] = {"uber-trace-id", put_uber_trace_id, false},
+    [TRC_RESPONSE_TRACERESPONSE] = {"traceresponse", put_traceresponse, true},
+    [TRC_RESPONSE_SERVER_TIMING] = {"Server-Timing", put_server_timing, true},
+    [TRC_RESPONSE_X_TRACE_ID] = {"X-Trace-Id", put_trace_id, false},
 };
 
 int trc_response_find(struct trc_slice name) {
     for (int i = 0; i < TRC_RESPONSE_COUNT; i++)
-        if (trc_slice_equal(name, trc_slice_of(trc_response_names[i])))
+        if (name.len == strlen(headers[i].name) &&
+            strncasecmp(name.p, headers[i].name, name.len) == 0)
             return i;
     return -1;
 }
 
-static void put_exposed(struct trc_buf *b, unsigned headers) {
-    const char *before = "access-control-expose-headers: ";
+static void put_exposed(struct trc_buf *b, unsigned set) {
+    const char *before = "Access-Control-Expose-Headers: ";
     for (unsigned i = 0; i < TRC_RESPONSE_COUNT; i++) {
-        if (!(headers & 1u << i) || !kinds[i].exposed)
+        if (!(set & 1u << i) || !headers[i].exposed)
             continue;
         trc_buf_put_slice(b, trc_slice_of(before));
-        trc_buf_put_slice(b, trc_slice_of(trc_response_names[i]));
+        trc_buf_put_slice(b, trc_slice_of(headers[i].name));
         before = ", ";
     }
 }
 
-static void end_line(struct trc_response *out, struct trc_buf *b, size_t start) {
+static void end_line(struct trc_response *out, const struct trc_buf *b, size_t start) {
     if (b->len > start)
         out->line[out->count++] = (struct trc_slice){b->p + start, b->len - start};
 }
 
-void trc_response_write(unsigned headers, const struct trc_context *context,
-                        struct trc_response *out) {
+void trc_response_write(unsigned set, const struct trc_context *context, struct trc_response *out) {
     struct trc_buf b = trc_buf_over(out->bytes, sizeof(out->bytes));
+    size_t start = 0;
     out->count = 0;
     for (unsigned i = 0; i < TRC_RESPONSE_COUNT; i++) {
-        size_t start = b.len;
-        if (!(headers & 1u << i))
+        if (!(set & 1u << i))
             continue;
-        trc_buf_put_slice(&b, trc_slice_of(trc_response_names[i]));
+        trc_buf_put_slice(&b, trc_slice_of(headers[i].name));
         trc_buf_put_slice(&b, TRC_SLICE(": "));
-        kinds[i].put(&b, context);
+        headers[i].put(&b, context);
         end_line(out, &b, start);
+        start = b.len;
     }
-    size_t start = b.len;
-    put_exposed(&b, headers);
+    put_exposed(&b, set);
     end_line(out, &b, start);
 }

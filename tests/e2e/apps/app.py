@@ -33,6 +33,13 @@ def status(environ, start):
     return [b'as you wished']
 
 
+def timing(environ, start):
+    """Says of itself what tracing-response-header says of the trace."""
+    start('200 OK', TEXT + [('Server-Timing', 'db;dur=53, app;dur=47.2'), ('X-Mine', 'here'),
+                            ('Access-Control-Expose-Headers', 'X-Mine')])
+    return [b'timed']
+
+
 def fail(environ, start):
     raise ValueError('on purpose')
 
@@ -143,7 +150,7 @@ PATHS = {
     '/environ': show_environ, '/status': status, '/raise': fail, '/raise-late': fail_late,
     '/stream': stream, '/post': post, '/ignore-body': ignore_body, '/sleep': sleep, '/kill': kill,
     '/leave': leave, '/fork': fork, '/fork-exit': fork_exit, '/call': call, '/outlive': outlive,
-    '/worker': worker, '/spool': spool, '/mule': mule, '/logvar': logvar,
+    '/worker': worker, '/spool': spool, '/mule': mule, '/logvar': logvar, '/timing': timing,
 }
 
 
