@@ -119,11 +119,11 @@ INI
 processes = 2
 INI
   requests 40 4 /hello
-  wait_for "$DEADLINE" log_has_times 2 'cannot export'
+  wait_for "$DEADLINE" log_has 'cannot export' # of one worker: it may have got all requests
   background faulty "$PYTHON" "$TOOLS/fault_collector.py" --out "$SPANS" --port "$COLLECTOR_PORT"
   wait_for "$DEADLINE" log_has '^port ' "$WORK/faulty.log"
   wait_for "$DEADLINE" taken_at_least 40
-  need_accounts 'exported == 40' 'retried >= 2' 'failed == 0'
+  need_accounts 'exported == 40' 'retried >= 1' 'failed == 0'
   spans unique span
 }
 
