@@ -25,7 +25,7 @@ from pathlib import Path
 
 # One decoder for the demo and the tests: theirs, which is python3-thrift's.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "tools"))
-from collector import decode, spans_of  # noqa: E402  (its place is known only now)
+from thrift_spans import spans_of  # noqa: E402  (its place is known only now)
 
 QUIET_S = 1.5  # a trace is whole when nothing came for this long: the flush interval and some
 TRACES_KEPT = 500  # late spans of older traces are shown alone
@@ -150,7 +150,7 @@ class Receiver:
         except socket.timeout:
             return
         try:
-            spans = list(spans_of(decode("compact", datagram)))
+            spans = list(spans_of("compact", datagram))
         except Exception as error:  # anybody can send anything to a UDP port
             print("waterfall: not a span batch: %s" % error, file=sys.stderr)
             return
