@@ -85,18 +85,16 @@ static void init_http(const struct trc_settings *settings) {
 /* uWSGI logs its options when it is asked for statistics, and gives them to applications: not with
  * what is secret. Ours point to the texts as they were given. */
 static void hide_secrets(void) {
+    static const enum trc_option secret[] = {TRC_OPT_EXPORT, TRC_OPT_EXPORT_HEADER};
+    char shown[512];
     for (int i = 0; i < uwsgi.exported_opts_cnt; i++) {
         struct uwsgi_opt *o = uwsgi.exported_opts[i];
-        char shown[512];
-        if (!o->value)
-            continue;
-        if (strcmp(o->key, trc_option_table[TRC_OPT_EXPORT].name) == 0)
-            trc_exporter_show(trc_slice_of(o->value), shown, sizeof(shown));
-        else if (strcmp(o->key, trc_option_table[TRC_OPT_EXPORT_HEADER].name) == 0)
-            snprintf(shown, sizeof(shown), "%.*s: ***", (int)strcspn(o->value, ":"), o->value);
-        else
-            continue;
-        o->value = uwsgi_str(shown);
+        for (unsigned k = 0; o->value && k < sizeof(secret) / sizeof(secret[0]); k++) {
+            if (strcmp(o->key, trc_option_table[secret[k]].name) != 0)
+                continue;
+            trc_settings_show(secret[k], trc_slice_of(o->value), shown, sizeof(shown));
+            o->value = uwsgi_str(shown);
+        }
     }
 }
 

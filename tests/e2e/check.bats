@@ -221,3 +221,15 @@ INI
   serve <<<'tracing-check = false'
   span_of
 }
+
+# uWSGI logs its options with its statistics, and applications can read them.
+@test "uWSGI itself shows no header's value" {
+  serve <<INI
+tracing-export-header = Authorization: Bearer hunter2
+INI
+  get /hello
+  kill -USR1 "$UWSGI_PID"
+  wait_for "$DEADLINE" log_has '^tracing-export-header = Authorization: \*\*\*$'
+  need_spans 1
+  none hunter2 <"$LOG"
+}

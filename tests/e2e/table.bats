@@ -679,7 +679,7 @@ record() {
   get /hello -I >"$1/head"
   # The environ but for what differs by nature, and for what we are there to set.
   get /environ -H 'uber-trace-id: 1:2:0:1' | json '"\n".join(sorted("%s=%s" % i for i in j.items()
-    if i[0] not in ("REMOTE_PORT", "SERVER_PORT", "HTTP_HOST", "HTTP_UBER_TRACE_ID")))' >"$1/environ"
+    if i[0] not in ("REMOTE_PORT", "SERVER_PORT", "HTTP_HOST", "HTTP_UBER_TRACE_ID", "HTTP_TRACEPARENT")))' >"$1/environ"
 }
 
 @test "responses and environ are byte for byte what they are without the plugin" {
