@@ -38,6 +38,15 @@ void trc_headers_add(struct wsgi_request *wsgi_req);
  * Thread: request. */
 void trc_headers_remove(struct wsgi_request *wsgi_req);
 
+/* Reads options and environment into trc_host.settings, once. Says what is wrong and returns false.
+ * Thread: startup, when all options are taken. */
+bool trc_host_configure(void);
+
+/* Makes tracing-check known to uWSGI; has uWSGI run it, if the option still says so when all
+ * options are read: it does not return then. Thread: startup. */
+void trc_check_register(void);
+void trc_check_soon(void);
+
 /* Registers %(trace_id), %(span_id) and %(trace_sampled) for log-format. Thread: startup. */
 void trc_logvars_register(void);
 

@@ -11,7 +11,6 @@
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
  * thread, no socket, no id.
  */
-#include "check.h"
 #include "host.h"
 #include "tracing/clock.h"
 #include "tracing/log.h"
@@ -42,6 +41,8 @@ static void take_option(char *name, char *value, void *data) {
                   TRC_OPTION_VALUES_MAX);
         exit(1);
     }
+    if (option == TRC_OPT_CHECK)
+        trc_check_soon();
 }
 
 /* uWSGI reads its table when it loads the plugin; it is filled from ours just before. */
@@ -67,6 +68,7 @@ __attribute__((constructor)) static void fill_options(void) {
 static void on_load(void) {
     trc_log_to(log_line);
     trc_logvars_register();
+    trc_check_register();
 }
 
 /* libcurl is made ready only for those who use it. */
@@ -111,28 +113,25 @@ static void init_tracer(const struct trc_settings *settings) {
     tracer->wake = trc_reporters_wake;
 }
 
-/* tracing-check: this process never serves. Generic plugins' init comes before uWSGI binds its
- * sockets, so the instance that is looked into may be running. */
-static void check(const struct trc_settings *settings) {
-    int rc = trc_process_describe(settings, &resource);
-    if (rc)
-        uwsgi_log("[tracing] no random numbers: %s\n", strerror(-rc));
-    exit(rc ? 1 : trc_check(settings, &resource));
+bool trc_host_configure(void) {
+    static bool done;
+    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
+    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
+    if (!done && trc_settings_make(&options, directory ? strdup(directory) : NULL,
+                                   &trc_host.settings, error)) {
+        uwsgi_log("[tracing] %s\n", error);
+        return false;
+    }
+    done = true;
+    return true;
 }
 
 static int init(void) {
-    struct trc_settings *settings = &trc_host.settings;
-    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
-    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
-    if (trc_settings_make(&options, directory ? strdup(directory) : NULL, settings, error)) {
-        uwsgi_log("[tracing] %s\n", error);
+    if (!trc_host_configure())
         exit(1);
-    }
-    init_tracer(settings);
-    init_http(settings);
+    init_tracer(&trc_host.settings);
+    init_http(&trc_host.settings);
     hide_secrets();
-    if (settings->check)
-        check(settings);
     return 0;
 }
 

@@ -208,13 +208,47 @@ INI
   allow_log 'tracing-sampler = half'
   log_has 'tracing-sampler = half: not allowed'
   [ ! -s said ]
+}
 
-  serve </dev/null
-  local port=${HOST#*:}
-  LD_PRELOAD=${E2E_LD_PRELOAD:-} "$UWSGI" --http-socket "127.0.0.1:$port" --plugin "$PLUGIN" --tracing-check \
-    --tracing-export "jaeger+udp://127.0.0.1:$COLLECTOR_PORT" >said 2>second.log
+@test "beside a server that runs from the same ini: its socket, pidfile, log and statistics stay" {
+  serve <<INI
+http-socket = $WORK/http.sock
+pidfile = $WORK/pidfile
+stats = $WORK/stats.sock
+vacuum = true
+INI
+  over "$WORK/http.sock"
+  ls -i pidfile stats.sock http.sock >before
+  cat pidfile >>before
+  LD_PRELOAD=${E2E_LD_PRELOAD:-} "$UWSGI" --ini "$INI" --daemonize "$WORK/daemon.log" --tracing-check >said 2>second.log
   says '1 of 1 took it'
+  { ls -i pidfile stats.sock http.sock && cat pidfile; } | diff before -
+  [ ! -e daemon.log ]
   [ "$(get /hello)" = hello ]
+}
+
+@test "it runs as uid and gid, in chdir, as the workers would" {
+  [ "$(id -u)" = 0 ] || skip 'only root can become somebody else'
+  local dir
+  dir=$(mktemp -d /tmp/tracing-check.XXXXXX)
+  chmod 777 "$dir"
+  check 1 <<INI
+tracing-check = true
+uid = nobody
+gid = nogroup
+tracing-export = otlp.json+file://$dir/otlp.jsonl
+tracing-export = otlp.json+file://$WORK/otlp.jsonl
+INI
+  says "otlp.json\+file://$dir/otlp.jsonl: ok: written" "otlp.json\+file://$WORK/otlp.jsonl: FAILED: .*Permission denied.*"
+  [ "$(stat -c %U:%G "$dir/otlp.jsonl")" = nobody:nogroup ]
+  rm -r "$dir"
+
+  check 1 <<INI
+tracing-check = true
+uid = nobody-of-this-name
+INI
+  allow_log 'cannot go to uid'
+  log_has 'tracing-check: cannot go to uid, gid or chdir of the workers'
 }
 
 @test "tracing-check = false checks nothing" {
