@@ -3,23 +3,20 @@
  * The HTTP sender: one message is one POST, by libcurl, over a connection that is kept.
  *
  * Used by the reporters through the table in report/exporters.c. What an answer means is said in
- * http_answer.c. Proxies are libcurl's own affair: it honours http_proxy and its like.
+ * http_answer.c.
  *
  * The multi interface for a single transfer, because curl_easy_perform comes up for air once a
  * second only, and a reporter whose collector hangs must look after its ring and the end of the
- * process in between. HTTP/1.1, because one request at a time gains nothing from HTTP/2. What may
- * be secret - credentials, values of headers - is blotted out of everything a collector says before
- * anybody reads it: some servers tell the client what it sent.
+ * process in between. What may be secret - credentials, values of headers - is blotted out of
+ * everything a collector says before anybody reads it: some servers tell the client what it sent.
  */
+#include "easy.h"
 #include "gzip.h"
 #include "http_answer.h"
 #include "tracing/clock.h"
-#include "tracing/version.h"
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 /* As opentelemetry-proto docs/specification.md, "OTLP/HTTP Response", bounds it. */
 #define BODY_BYTES_MAX (4u * 1024u * 1024u)
@@ -142,12 +139,6 @@ static size_t take_body(char *p, size_t size, size_t count, void *arg) {
     return len;
 }
 
-/* Not for the programs that the application starts. */
-static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *a) {
-    (void)arg, (void)purpose;
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
-}
-
 /* --- Making -------------------------------------------------------------------------------- */
 
 static bool add_header(struct trc_sender *s, const char *header) {
@@ -195,20 +186,6 @@ static bool set_credentials(struct trc_sender *s, const struct trc_http_config *
            curl_easy_setopt(s->easy, CURLOPT_XOAUTH2_BEARER, config->token) == CURLE_OK;
 }
 
-static bool set_tls(struct trc_sender *s, const struct trc_http_config *config) {
-    CURL *e = s->easy;
-    bool ok = curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
-    if (given(config->ca)) {
-        ok = ok && curl_easy_setopt(e, CURLOPT_CAINFO, config->ca) == CURLE_OK;
-        ok = ok && curl_easy_setopt(e, CURLOPT_CAPATH, NULL) == CURLE_OK; /* and no other */
-    }
-    if (given(config->cert))
-        ok = ok && curl_easy_setopt(e, CURLOPT_SSLCERT, config->cert) == CURLE_OK;
-    if (given(config->key))
-        ok = ok && curl_easy_setopt(e, CURLOPT_SSLKEY, config->key) == CURLE_OK;
-    return ok;
-}
-
 static bool set_transfer(struct trc_sender *s, const char *scheme, uint64_t timeout_ns) {
     const struct trc_endpoint *to = s->endpoint;
     const char *open = strchr(to->host, ':') ? "[" : "", *shut = open[0] ? "]" : "";
@@ -222,23 +199,14 @@ static bool set_transfer(struct trc_sender *s, const char *scheme, uint64_t time
     } numbers[] = {
         {CURLOPT_POST, 1},
         {CURLOPT_TIMEOUT_MS, timeout_ms},
-        {CURLOPT_NOSIGNAL, 1},
         {CURLOPT_PATH_AS_IS, 1},
-        {CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1},
-        /* A name that is being looked up when a transfer ends is left to the resolver's thread: to
-         * wait for it would be to wait for a name server that is not there. */
-        {CURLOPT_QUICK_EXIT, 1},
     };
     bool ok = curl_easy_setopt(s->easy, CURLOPT_URL, url) == CURLE_OK;
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         ok = ok && curl_easy_setopt(s->easy, numbers[i].option, numbers[i].value) == CURLE_OK;
-    ok = ok && curl_easy_setopt(s->easy, CURLOPT_PROTOCOLS_STR, scheme) == CURLE_OK;
     ok = ok && curl_easy_setopt(s->easy, CURLOPT_ACCEPT_ENCODING, "gzip") == CURLE_OK;
-    ok = ok && curl_easy_setopt(s->easy, CURLOPT_USERAGENT, "uwsgi-tracing/" TRC_VERSION) == 0;
-    ok = ok && curl_easy_setopt(s->easy, CURLOPT_ERRORBUFFER, s->error) == CURLE_OK;
     ok = ok && curl_easy_setopt(s->easy, CURLOPT_WRITEFUNCTION, take_body) == CURLE_OK;
-    ok = ok && curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s) == CURLE_OK;
-    return ok && curl_easy_setopt(s->easy, CURLOPT_OPENSOCKETFUNCTION, open_socket) == CURLE_OK;
+    return ok && curl_easy_setopt(s->easy, CURLOPT_WRITEDATA, s) == CURLE_OK;
 }
 
 static void http_drop(struct trc_sender *s) {
@@ -263,7 +231,7 @@ static struct trc_sender *make(const struct trc_endpoint *endpoint, const char *
     if (config->gzip)
         s->gzip = trc_gzip_new();
     if (s->multi && s->easy && (s->gzip || !config->gzip) && set_headers(s, config) &&
-        set_credentials(s, config) && set_tls(s, config) &&
+        set_credentials(s, config) && easy_set_up(s->easy, scheme, config, s->error) &&
         set_transfer(s, scheme, config->timeout_ns ? config->timeout_ns : TRC_HTTP_TIMEOUT_NS))
         return s;
     http_drop(s);

@@ -4,6 +4,7 @@
  * (Everything else: test_http.c.)
  */
 #include "http_rig.h"
+#include "tracing/fetch.h"
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -197,13 +198,43 @@ static void bears_a_server_without_tls(void **state) {
     rig_teardown(&unused);
 }
 
+/* What is asked for, beside what is sent: over the same TLS. */
+static int ask(const char *port, const struct trc_http_config *with) {
+    char url[64];
+    struct trc_slice body;
+    snprintf(url, sizeof(url), "https://127.0.0.1:%s/sampling", port);
+    struct trc_fetch *f = trc_fetch_new(url, with);
+    assert_non_null(f);
+    int rc = trc_fetch_get(f, &body, result.why);
+    trc_fetch_free(f);
+    return rc;
+}
+
+static void asks_whom_it_trusts_and_says_who_it_is(void **state) {
+    (void)state;
+    assert_int_equal(ask(tls_port, &config), 0);
+    assert_int_equal(ask(tls_port, NULL), -EIO);
+    assert_non_null(strcasestr(result.why, "certificate problem"));
+    assert_int_equal(ask(elsewhere_port, &config), -EIO);
+    assert_non_null(strcasestr(result.why, "certificate subject name"));
+    assert_int_equal(ask(strict_port, &config), -EIO);
+    assert_string_equal(result.why, "HTTP status 400");
+    config.cert = in_dir("client.pem");
+    config.key = in_dir("client.key");
+    assert_int_equal(ask(strict_port, &config), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, setup)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(trusts_the_authority_it_is_given), TEST(trusts_no_other),
-        TEST(wants_the_name_it_asked_for),      TEST(shows_its_certificate),
-        TEST(says_what_is_wrong_with_its_own),  TEST(bears_a_server_without_tls),
+        TEST(trusts_the_authority_it_is_given),
+        TEST(trusts_no_other),
+        TEST(wants_the_name_it_asked_for),
+        TEST(shows_its_certificate),
+        TEST(says_what_is_wrong_with_its_own),
+        TEST(bears_a_server_without_tls),
+        TEST(asks_whom_it_trusts_and_says_who_it_is),
     };
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }
