@@ -24,6 +24,11 @@ static inline uint64_t trc_clock_mono_ns(void) {
     return trc_clock_read_ns(CLOCK_MONOTONIC);
 }
 
+/* The same as of the kernel's last tick, 1 to 10 ms ago, at a fifth of the price. Thread: any. */
+static inline uint64_t trc_clock_coarse_ns(void) {
+    return trc_clock_read_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 /* Wall clock, nanoseconds since the epoch; may step. Thread: any. */
 static inline uint64_t trc_clock_unix_ns(void) {
     return trc_clock_read_ns(CLOCK_REALTIME);

@@ -28,6 +28,13 @@ static inline uint64_t trc_rotl64(uint64_t x, int k) {
     return (x << k) | (x >> (64 - k));
 }
 
+/* splitmix64's finaliser: every bit of the argument changes half of the result's. Thread: any. */
+static inline uint64_t trc_mix64(uint64_t z) {
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
 /* The next 64 random bits. Thread: the core that owns *r. */
 static inline uint64_t trc_random_next(struct trc_random *r) {
     const uint64_t result = trc_rotl64(r->s[1] * 5, 7) * 9;

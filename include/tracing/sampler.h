@@ -20,6 +20,12 @@ struct trc_limit {
     uint64_t burst_ns; /* how far ahead of the clock the account may run */
 };
 
+/* Who decided on a trace. */
+struct trc_decision {
+    enum trc_sampler_type type; /* NONE: the caller */
+    double param;
+};
+
 struct trc_sampler {
     enum trc_sampler_type type;
     double param;      /* as configured: 0 or 1, probability, traces a second; REMOTE: probability

@@ -11,6 +11,7 @@
 #include "tracing/journal.h"
 #include "tracing/request.h"
 #include "tracing/sampler.h"
+#include "tracing/strategies.h"
 #include "tracing/trust.h"
 
 #define TRC_FORMATS_MAX 12
@@ -25,6 +26,7 @@ struct trc_tracer {
     struct trc_journal *journal;
     unsigned worker; /* 0...; set by the host after the fork */
     struct trc_sampler sampler;
+    struct trc_strategies *strategies;    /* of a remote sampler; borrowed */
     struct trc_trust trust;               /* whose context is continued */
     const struct trc_slice *baggage_tags; /* keys of baggage that become attributes; borrowed */
     unsigned baggage_tag_count;

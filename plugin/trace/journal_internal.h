@@ -64,13 +64,9 @@ static inline struct record *record_at(const struct trc_journal *j, unsigned wor
     return (struct record *)(j->rings + worker * 2 * j->config.ring_bytes + (pos & j->ring_mask));
 }
 
-/* splitmix64's finaliser: every bit of the position changes half of the stamp's. Never 0, which is
- * what fresh memory holds. */
+/* Never 0, which is what fresh memory holds. */
 static inline uint64_t stamp_of(const struct trc_journal *j, uint64_t pos) {
-    uint64_t z = pos ^ j->key;
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return (z ^ (z >> 31)) | 1;
+    return trc_mix64(pos ^ j->key) | 1;
 }
 
 static inline uint64_t record_bytes(uint32_t len) {

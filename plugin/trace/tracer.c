@@ -120,16 +120,29 @@ static void distrust(struct trc_slot *slot, struct claim *claim) {
     trc_baggage_clear(&slot->baggage);
 }
 
-static enum trc_sampler_type sample(struct trc_tracer *t, struct trc_context *c) {
-    uint64_t now = t->sampler.type == TRC_SAMPLER_RATELIMITING ? trc_clock_mono_ns() : 0;
-    if (trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now))
+static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
+                                  struct trc_slice method) {
+    struct trc_decision by = {t->sampler.type, t->sampler.param};
+    bool sampled;
+    if (by.type == TRC_SAMPLER_REMOTE) {
+        /* The name that the span is going to have, as far as it is known by now. */
+        struct trc_slice operation = trc_method_known(method) ? method : TRC_SLICE("HTTP");
+        sampled = trc_strategies_decide(t->strategies, c->trace_lo, operation,
+                                        trc_clock_coarse_ns(), &by);
+    } else {
+        uint64_t now = by.type == TRC_SAMPLER_RATELIMITING ? trc_clock_coarse_ns() : 0;
+        sampled =
+            trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
+    }
+    if (sampled)
         c->flags |= TRC_FLAG_SAMPLED;
-    return t->sampler.type;
+    return by;
 }
 
-/* Makes slot->context that of our own span. Returns the sampler that decided, NONE for a caller. */
-static enum trc_sampler_type decide(struct trc_tracer *t, struct trc_slot *slot,
-                                    const struct claim *claim) {
+/* Makes slot->context that of our own span. */
+static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
+                                  const struct claim *claim, struct trc_slice method) {
+    static const struct trc_decision nobody = {TRC_SAMPLER_NONE, 0};
     struct trc_context *c = &slot->context;
     bool deferred = !claim->from, joined = false;
     *c = (struct trc_context){0};
@@ -148,13 +161,13 @@ static enum trc_sampler_type decide(struct trc_tracer *t, struct trc_slot *slot,
     c->span_id = trc_random_id(&slot->random);
     if (claim->ex.debug_id.p && !claim->from) {
         c->flags |= TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG;
-        return TRC_SAMPLER_NONE;
+        return nobody;
     }
-    return deferred ? sample(t, c) : TRC_SAMPLER_NONE;
+    return deferred ? sample(t, c, method) : nobody;
 }
 
 static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
-                           enum trc_sampler_type sampler) {
+                           struct trc_decision by) {
     struct trc_span *span = &slot->span;
     trc_span_clear(span);
     span->flags = slot->context.flags;
@@ -165,8 +178,8 @@ static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned
     span->remote_parent = span->parent_id != 0;
     span->worker = (uint16_t)(t->worker + 1);
     span->core = (uint16_t)core;
-    span->sampler_type = (uint8_t)sampler;
-    span->sampler_param = t->sampler.param;
+    span->sampler_type = (uint8_t)by.type;
+    span->sampler_param = by.param;
 }
 
 /* The server took the connection up a little before we were called: the monotonic start is now less
@@ -301,10 +314,10 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     extract(t, slot, request, &claim);
     if (__builtin_expect(!trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]), 0))
         distrust(slot, &claim);
-    enum trc_sampler_type sampler = decide(t, slot, &claim);
+    struct trc_decision by = decide(t, slot, &claim, request->value[TRC_FIELD_METHOD]);
     slot->has_context = 1;
     if (slot->context.flags & TRC_FLAG_SAMPLED) {
-        record_context(t, slot, core, sampler);
+        record_context(t, slot, core, by);
         record_start(&slot->span, request->start_unix_ns);
         record_request(&slot->span, request);
         record_claim(t, slot, &claim);
@@ -351,13 +364,13 @@ void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice met
     close_stale(t, slot, core);
     count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
-    enum trc_sampler_type sampler = decide(t, slot, &nothing);
+    struct trc_decision by = decide(t, slot, &nothing, method);
     if (!(slot->context.flags & TRC_FLAG_SAMPLED)) {
         count(&slot->counters.unsampled);
         return;
     }
     struct trc_span *span = &slot->span;
-    record_context(t, slot, core, sampler);
+    record_context(t, slot, core, by);
     record_start(span, start_unix_ns);
     record_method(span, method);
     record_url(span, TRC_SLICE("http"), (struct trc_slice){NULL, 0},

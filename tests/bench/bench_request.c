@@ -159,6 +159,14 @@ static void append_one(void) {
     trc_journal_append_mp(trc_host.journal, 0, slot);
 }
 
+/* A decision by a remote strategy for the operation, with what the tracer does around it. */
+static void decide_one(void) {
+    struct trc_slot *slot = trc_journal_slot(trc_host.journal, 0, 0);
+    struct trc_decision by;
+    trc_strategies_decide(trc_host.tracer.strategies, trc_random_id(&slot->random),
+                          TRC_SLICE("GET"), trc_clock_coarse_ns(), &by);
+}
+
 struct operation {
     const char *name;
     const char *what;
@@ -166,6 +174,7 @@ struct operation {
     const char *uber; /* or none */
     void (*one)(void);
     bool traced; /* else switched off */
+    bool remote; /* its operation has a strategy of a server's, which says no but to the first */
 };
 
 static const struct operation operations[] = {
@@ -182,6 +191,10 @@ static const struct operation operations[] = {
      TRACE_ID ":" SPAN_ID ":0000000000000000:1", serve_one, true},
     {"append", "journal append alone, of the span of child", 24,
      TRACE_ID ":" SPAN_ID ":0000000000000000:1", append_one, true},
+    {"remote", "25 headers, no uber-trace-id: a server's strategy for GET says no", 25, NULL,
+     serve_one, true, true},
+    {"decide", "the decision alone: by hash, probability and lower bound", 25, NULL, decide_one,
+     true, true},
 };
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
@@ -241,7 +254,18 @@ static void start(void) {
     trc_hooks_install();
 }
 
+static void use_strategy(void) {
+    const struct trc_operation get = {TRC_SLICE("GET"), 0};
+    const struct trc_strategy strategy = {TRC_SAMPLER_LOWERBOUND, 0.5, 1e-6, &get, 1};
+    if (trc_strategies_new(&trc_host.tracer.strategies, 0))
+        fail("no strategies");
+    trc_strategies_publish(trc_host.tracer.strategies, &strategy, trc_clock_mono_ns());
+    trc_host.tracer.sampler.type = TRC_SAMPLER_REMOTE;
+}
+
 static void prepare(const struct operation *o) {
+    if (o->remote)
+        use_strategy();
     wsgi_req = calloc(1, sizeof(*wsgi_req));
     void *memory = calloc(1, sizeof(struct uwsgi_header) + uwsgi.buffer_size);
     if (!wsgi_req || !memory)
@@ -277,13 +301,13 @@ static double batch_ns(void (*how)(void (*)(void), unsigned), void (*one)(void))
 static void check(const struct operation *o, uint64_t done) {
     struct trc_accounts a;
     trc_journal_accounts(trc_host.journal, -1, TRC_EXPORTERS_MAX, &a);
-    const bool unsampled = strcmp(o->name, "unsampled") == 0;
     const bool served = o->one == serve_one && o->traced;
+    const uint64_t sampled = strcmp(o->name, "unsampled") == 0 ? 0 : o->remote ? 1 : done + 1;
     if (a.dropped || a.not_injected || a.context_errors || a.truncated)
         fail("spans were dropped or contexts not understood");
-    if (served && (a.started != done + 1 || a.unsampled != (unsampled ? done + 1 : 0)))
+    if (served && (a.started != done + 1 || a.unsampled != done + 1 - sampled))
         fail("not every request was traced as it should be");
-    if ((served || o->one == append_one) && a.sampled != (unsampled ? 0 : done + 1))
+    if ((served || o->one == append_one) && a.sampled != sampled)
         fail("not every span was appended");
     if (!o->traced && a.started != 1)
         fail("it was not off");

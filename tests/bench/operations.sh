@@ -48,7 +48,7 @@ request_operations() {
   while IFS=$'\t' read -r name what; do
     [ "$name" != bare ] || continue
     instructions=$(instructions_of bench_request "$name")
-    [ "$name" = append ] || instructions=$((instructions - own))
+    [[ $name = append || $name = decide ]] || instructions=$((instructions - own))
     result "request/$name/instructions" "$instructions"
     ns=''
     if [ "$with_ns" = 1 ]; then

@@ -2,13 +2,12 @@
  *
  * The journal: wrap-around, several writers, full, cursors, and writers that die at every step.
  */
+#include "killed.h"
 #include "tracing/journal.h"
 #include "unit.h"
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/wait.h>
 
 #define EXPORTERS 2
 
@@ -348,32 +347,6 @@ static void every_step_of_an_append_can_be_the_last(void **state) {
 
 /* --- Killed after each instruction ---------------------------------------------------------------
  */
-
-/* Runs `what` in a process of its own and kills that after so many instructions. Returns false when
- * it had come to its end before. */
-static bool killed_after(unsigned instructions, void (*what)(void)) {
-    int status;
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (ptrace(PTRACE_TRACEME, 0, NULL, NULL))
-            _exit(1);
-        raise(SIGSTOP);
-        what();
-        _exit(0);
-    }
-    waitpid(pid, &status, 0);
-    for (unsigned i = 0; WIFSTOPPED(status) && i < instructions; i++) {
-        ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL);
-        waitpid(pid, &status, 0);
-    }
-    if (!WIFSTOPPED(status)) {
-        assert_int_equal(status, 0);
-        return false;
-    }
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
-    return true;
-}
 
 #if defined(__SANITIZE_THREAD__)
 #define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */

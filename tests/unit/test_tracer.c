@@ -444,6 +444,40 @@ static void the_rate_is_kept(void **state) {
     assert_int_equal(passed("ratelimiting:1000", 10, 100), 1000); /* nothing to limit */
 }
 
+static void a_servers_strategy_decides_by_operation(void **state) {
+    (void)state;
+    static const struct trc_operation list[] = {{TRC_SLICE("GET"), 1}, {TRC_SLICE("PUT"), 0}};
+    const struct trc_strategy strategy = {TRC_SAMPLER_LOWERBOUND, 0, 0.001, list, 2};
+    static const struct {
+        const char *method, *uber;
+        int sampler; /* -1: not sampled */
+        double param;
+    } cases[] = {
+        {"REQUEST_METHOD=GET", "N=", TRC_SAMPLER_PROBABILISTIC, 1},
+        {"REQUEST_METHOD=PUT", "N=", TRC_SAMPLER_LOWERBOUND, 0},
+        {"REQUEST_METHOD=PUT", "N=", -1, 0},
+        {"REQUEST_METHOD=MADE-UP", "N=", TRC_SAMPLER_LOWERBOUND, 0}, /* as HTTP, its span's name */
+        {"N=", "N=", -1, 0},                                         /* as that one */
+        {"REQUEST_METHOD=PUT", "HTTP_UBER_TRACE_ID=1:2:0:1", TRC_SAMPLER_NONE, 0},
+        {"REQUEST_METHOD=GET", "HTTP_UBER_TRACE_ID=1:2:0:0", -1, 0},
+    };
+    assert_int_equal(trc_sampler_parse(TRC_SLICE("remote"), &tracer.sampler), 0);
+    assert_int_equal(trc_strategies_new(&tracer.strategies, 0), 0);
+    trc_strategies_publish(tracer.strategies, &strategy, trc_clock_mono_ns());
+    read_pos = 0;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        begin(0, (const char *const[]){cases[i].method, cases[i].uber, NULL});
+        end(0, 200);
+        const struct trc_span *s = next_span();
+        assert_int_equal(s != NULL, cases[i].sampler >= 0);
+        if (s) {
+            assert_int_equal(s->sampler_type, cases[i].sampler);
+            assert_true(s->sampler_param == cases[i].param);
+        }
+    }
+    trc_strategies_free(tracer.strategies);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -470,6 +504,7 @@ int main(void) {
         TEST(a_remote_sampler_says_whom_to_ask),
         TEST(probability_agrees_with_jaeger_client_go),
         TEST(the_rate_is_kept),
+        TEST(a_servers_strategy_decides_by_operation),
     };
     return cmocka_run_group_tests_name("tracer", tests, NULL, NULL);
 }
