@@ -125,9 +125,9 @@ ASAN_E2E := tests/e2e/spine.bats tests/e2e/context.bats tests/e2e/death.bats
 # uWSGI, Python and OpenSSL leave memory behind at exit; leaks of ours are found by the unit tests.
 ASAN_OPTIONS_E2E := ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 
-# What has threads: the ring, and the reporters that read it.
+# What has threads: the ring, the reporters that read it, the strategies and their poller.
 .PHONY: unit-tsan
-unit-tsan: $(filter $(OUT)/unit/test_journal $(OUT)/unit/test_reporter%,$(UNIT))
+unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,journal reporter% strategies sampling_poller),$(UNIT))
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 $(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py

@@ -2,10 +2,10 @@
  *
  * The plugin as uWSGI sees it: its options, and what happens at each moment of a process's life.
  *
- *   master   on_load   log variables          worker   post_fork  recover, seed, start reporters
+ *   master   on_load   log variables          worker   post_fork  recover, seed, start threads
  *            init      options and environment          (requests: hooks.c)
  *            post_init hooks into the sockets           atexit     close spans, flush, join
- *            preinit   the journal
+ *            preinit   what workers share
  *            cleanup   what workers left, and the accounts in one line an exporter
  *
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
@@ -15,6 +15,7 @@
 #include "tracing/clock.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
+#include "tracing/sampling_poller.h"
 #include <inttypes.h>
 #include <uwsgi.h>
 
@@ -73,14 +74,12 @@ static void on_load(void) {
 
 /* libcurl is made ready only for those who use it. */
 static void init_http(const struct trc_settings *settings) {
-    for (unsigned i = 0; i < settings->exporter_count; i++) {
-        if (!settings->exporter[i].kind->http)
-            continue;
-        if (trc_http_init()) {
-            uwsgi_log("[tracing] no memory for libcurl\n");
-            exit(1);
-        }
-        return;
+    bool wanted = settings->sampler.type == TRC_SAMPLER_REMOTE;
+    for (unsigned i = 0; i < settings->exporter_count; i++)
+        wanted = wanted || settings->exporter[i].kind->http;
+    if (wanted && trc_http_init()) {
+        uwsgi_log("[tracing] no memory for libcurl\n");
+        exit(1);
     }
 }
 
@@ -139,6 +138,7 @@ static void forked_child(void) {
     /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
     trc_host.active = false;
     trc_reporters_forget();
+    trc_poller_forget();
 }
 
 static void post_init(void) {
@@ -161,6 +161,20 @@ static bool start_reporters(unsigned worker) {
         trc_log("worker %u does not trace: cannot start its reporters: %s", worker + 1,
                 strerror(-rc));
     return rc == 0;
+}
+
+/* Without one, the strategy is what the pollers of other workers bring. */
+static void start_poller(unsigned worker) {
+    const struct trc_poller_config config = {
+        .strategies = trc_host.tracer.strategies,
+        .sampler = &trc_host.settings.sampler,
+        .http = &trc_host.settings.http[TRC_WIRE_JAEGER],
+        .service = trc_host.settings.service,
+        .worker = worker,
+    };
+    int rc = config.strategies ? trc_poller_start(&config) : 0;
+    if (rc)
+        trc_log("worker %u does not ask for strategies: %s", worker + 1, strerror(-rc));
 }
 
 /* What the workers `first` to `last` left that nobody came to replace. They are dead, or this
@@ -209,6 +223,18 @@ static void master_cleanup(void) {
     log_accounts(-1);
 }
 
+static int make_shared(const struct trc_journal_config *config) {
+    const struct trc_sampler *sampler = &trc_host.settings.sampler;
+    int rc = trc_journal_new(&trc_host.journal, config);
+    if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
+        rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
+    if (rc) {
+        trc_journal_free(trc_host.journal);
+        trc_host.journal = NULL;
+    }
+    return rc;
+}
+
 /* Workers and cores are counted by now, and nobody has been forked. */
 static void preinit_apps(void) {
     struct trc_journal_config config = {
@@ -217,7 +243,7 @@ static void preinit_apps(void) {
         .exporters = trc_host.settings.exporter_count,
         .ring_bytes = trc_host.settings.journal_bytes,
     };
-    int rc = trc_journal_new(&trc_host.journal, &config);
+    int rc = make_shared(&config);
     trc_headers_prepare(config.cores);
     if (rc) {
         /* Tracing must not keep a server from starting that would run without it. */
@@ -225,7 +251,6 @@ static void preinit_apps(void) {
             "no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
             "tracing",
             config.workers, config.ring_bytes, strerror(-rc));
-        trc_host.journal = NULL;
         return;
     }
     trc_host.tracer.journal = trc_host.journal;
@@ -249,12 +274,14 @@ static void post_fork(void) {
     }
     if (!start_reporters(tracer->worker))
         return;
+    start_poller(tracer->worker);
     worker_pid = getpid();
     trc_host.active = true;
 }
 
 static void stop_tracing(uint64_t deadline) {
     unsigned worker = trc_host.tracer.worker;
+    (void)trc_poller_stop(deadline);
     if (uwsgi.threads > 1) {
         /* The other cores serve on while we wait, and are traced; what they have open when the
          * process is gone is ended by whoever comes after. */

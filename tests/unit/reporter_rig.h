@@ -14,6 +14,7 @@
 #include "tracing/clock.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
+#include "tsan_join.h"
 #include "unit.h"
 #include <pthread.h>
 #include <semaphore.h>
@@ -23,23 +24,6 @@ static _Thread_local uint64_t rig_now_ns; /* the clock of a test that sets it, e
 static inline uint64_t rig_clock(void) {
     return rig_now_ns ? rig_now_ns : trc_clock_mono_ns();
 }
-
-#ifdef __SANITIZE_THREAD__
-/* ThreadSanitizer of gcc 12 does not know pthread_clockjoin_np: it sees no join, and so a leak and
- * races with the dead. It knows this one. */
-static inline int rig_join(pthread_t thread, const struct timespec *until) {
-    struct timespec now, real;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    clock_gettime(CLOCK_REALTIME, &real);
-    int64_t left =
-        (until->tv_sec - now.tv_sec) * (int64_t)TRC_NS_PER_S + until->tv_nsec - now.tv_nsec;
-    int64_t at = real.tv_sec * (int64_t)TRC_NS_PER_S + real.tv_nsec + (left > 0 ? left : 0);
-    real.tv_sec = at / (int64_t)TRC_NS_PER_S;
-    real.tv_nsec = at % (int64_t)TRC_NS_PER_S;
-    return pthread_timedjoin_np(thread, NULL, &real);
-}
-#define pthread_clockjoin_np(thread, value, clock, until) rig_join(thread, until)
-#endif
 
 #define trc_clock_mono_ns() rig_clock()
 #define pthread_attr_init(a) (torture(ENOMEM) ? ENOMEM : pthread_attr_init(a))

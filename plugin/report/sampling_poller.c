@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The poller's thread. Used by the host: started after the fork, stopped at exit.
+ *
+ * The lease is a robust mutex and not a word with a deadline: a holder that is only slow keeps it,
+ * so that no two ever publish at once, and one that is dead loses it at once. Nobody waits for it;
+ * who finds it taken looks again a second later.
+ */
+#include "tracing/sampling_poller.h"
+#include "tracing/clock.h"
+#include "tracing/fetch.h"
+#include "tracing/log.h"
+#include "tracing/random.h"
+#include "tracing/sampling_answer.h"
+#include <curl/curl.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STACK_BYTES (256u * 1024u)        /* as the reporters': name service, TLS */
+#define TAKEN_NS TRC_NS_PER_S             /* until we look again whether the lease is free */
+#define TELL_EVERY_NS (30 * TRC_NS_PER_S) /* a line of each sort in the log */
+
+/* One per process. */
+static struct {
+    struct trc_strategies *strategies;
+    struct trc_poll *poll;
+    uint64_t interval_ns;
+    char url[TRC_SAMPLER_URL_MAX + 1]; /* for the log */
+    char name[16];                     /* of the thread, as long as Linux lets it be */
+    struct trc_fetch *fetch; /* the thread's, and after its end nobody's until the next start: stop
+                                may be called in a signal handler, and frees nothing */
+    pthread_t thread;
+    _Atomic bool alive; /* it has not come to its end */
+    pid_t pid;          /* whose it is, and has not been stopped; 0: none */
+} poller;
+
+/* --- The thread ---------------------------------------------------------------------------- */
+
+/* Says that the server fails or answers again, if that is news and not too soon. */
+static void tell(bool failing, const char *why) {
+    struct trc_poll *p = poller.poll;
+    uint64_t now = trc_clock_mono_ns(), *last = &p->told_at_ns[failing];
+    if (failing == p->told_failing || (*last && now - *last < TELL_EVERY_NS))
+        return;
+    *last = now;
+    p->told_failing = failing;
+    if (failing)
+        trc_log("tracing-sampler %s: no strategy: %s (the one in force stays)", poller.url, why);
+    else
+        trc_log("tracing-sampler %s: answers again", poller.url);
+}
+
+/* Between 0.9 and 1 intervals: instances that were started together do not ask together for long,
+ * and none keeps an old strategy for longer than it was told to. */
+static uint64_t next_poll(uint64_t now) {
+    uint64_t random = 0;
+    (void)trc_random_bytes(&random, sizeof(random)); /* without, they ask together */
+    return now + poller.interval_ns - random % (poller.interval_ns / 10);
+}
+
+static void ask(struct trc_fetch *fetch) {
+    char why[TRC_ERROR_TEXT_MAX] = "";
+    struct trc_strategy *strategy;
+    struct trc_slice body;
+    uint64_t begun = trc_clock_mono_ns();
+    int rc = trc_fetch_get(fetch, &body, why);
+    if (rc == -ECANCELED)
+        return; /* it is still time: for another worker */
+    if (rc == 0)
+        rc = trc_sampling_answer_parse(body, &strategy, why);
+    if (rc == 0) {
+        trc_strategies_publish(poller.strategies, strategy, trc_clock_mono_ns());
+        free(strategy);
+    }
+    tell(rc != 0, why);
+    atomic_store(&poller.poll->next_mono_ns, next_poll(begun));
+}
+
+static bool take_lease(void) {
+    int rc = pthread_mutex_trylock(&poller.poll->lease);
+    if (rc == EOWNERDEAD) /* whatever it was at has left the strategies whole */
+        rc = pthread_mutex_consistent(&poller.poll->lease);
+    return rc == 0;
+}
+
+static bool is_time(void) {
+    return trc_clock_mono_ns() >= atomic_load(&poller.poll->next_mono_ns);
+}
+
+static void *run(void *arg) {
+    struct trc_fetch *fetch = arg;
+    pthread_setname_np(pthread_self(), poller.name);
+    while (!trc_fetch_stopped(fetch)) {
+        if (!is_time()) {
+            trc_fetch_wait(fetch, atomic_load(&poller.poll->next_mono_ns));
+        } else if (take_lease()) {
+            if (is_time()) /* still: not asked by another in between */
+                ask(fetch);
+            pthread_mutex_unlock(&poller.poll->lease);
+        } else {
+            trc_fetch_wait(fetch, trc_clock_mono_ns() + TAKEN_NS);
+        }
+    }
+    atomic_store(&poller.alive, false); /* nothing of ours is touched after this */
+    return NULL;
+}
+
+/* --- Start and stop ------------------------------------------------------------------------ */
+
+static struct trc_fetch *fetch_of(const struct trc_poller_config *config) {
+    struct trc_slice url = config->sampler->url, service = config->service;
+    char *escaped = curl_easy_escape(NULL, service.p, (int)service.len), *whole = NULL;
+    if (!escaped || asprintf(&whole, "%.*s?service=%s", (int)url.len, url.p, escaped) < 0)
+        whole = NULL;
+    struct trc_fetch *fetch = whole ? trc_fetch_new(whole, config->http) : NULL;
+    curl_free(escaped);
+    free(whole);
+    return fetch;
+}
+
+static int start_thread(void) {
+    pthread_attr_t attr;
+    sigset_t all, before;
+    int rc = pthread_attr_init(&attr);
+    if (rc)
+        return -rc;
+    (void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else it has the default */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits it (pthread_sigmask(3)) */
+    atomic_store(&poller.alive, true);
+    rc = pthread_create(&poller.thread, &attr, run, poller.fetch);
+    if (rc)
+        atomic_store(&poller.alive, false);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+int trc_poller_start(const struct trc_poller_config *config) {
+    const struct trc_sampler *sampler = config->sampler;
+    char name[64];
+    if (atomic_load(&poller.alive)) /* even one that was left alone: it uses what is here */
+        return -EBUSY;
+    poller.strategies = config->strategies;
+    poller.poll = trc_strategies_poll(config->strategies);
+    poller.interval_ns = sampler->interval_ns;
+    snprintf(poller.url, sizeof(poller.url), "%.*s", (int)sampler->url.len, sampler->url.p);
+    snprintf(name, sizeof(name), "trc-%u-sampling", config->worker + 1);
+    memcpy(poller.name, name, sizeof(poller.name) - 1);
+    trc_fetch_free(poller.fetch);
+    poller.fetch = fetch_of(config);
+    if (!poller.fetch)
+        return -ENOMEM;
+    int rc = start_thread();
+    if (rc == 0)
+        poller.pid = getpid();
+    return rc;
+}
+
+bool trc_poller_stop(uint64_t deadline_mono_ns) {
+    const struct timespec until = {(time_t)(deadline_mono_ns / TRC_NS_PER_S),
+                                   (long)(deadline_mono_ns % TRC_NS_PER_S)};
+    if (poller.pid != getpid()) /* none, or a fork's that nobody told us of */
+        return true;
+    poller.pid = 0;
+    trc_fetch_stop(poller.fetch);
+    if (pthread_clockjoin_np(poller.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
+        pthread_detach(poller.thread);
+        return false;
+    }
+    return true;
+}
+
+void trc_poller_forget(void) {
+    poller.fetch = NULL; /* its thread may have been in the middle of it */
+    poller.pid = 0;
+    atomic_store(&poller.alive, false);
+}
