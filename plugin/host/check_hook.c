@@ -21,22 +21,30 @@ static void check_ends(int status) {
     _exit(status);
 }
 
+/* Whom uid and gid name, as uWSGI reads them: by name, or by number. */
+static bool find_worker(uid_t *uid, gid_t *gid, const char **name) {
+    const struct group *group = uwsgi.gidname ? getgrnam(uwsgi.gidname) : NULL;
+    const struct passwd *user = uwsgi.uidname ? getpwnam(uwsgi.uidname) : NULL;
+    *gid = group ? group->gr_gid : uwsgi.gid;
+    *uid = user ? user->pw_uid : uwsgi.uid;
+    *name = user ? user->pw_name : NULL;
+    return (group || !uwsgi.gidname) && (user || !uwsgi.uidname);
+}
+
+static bool take_groups(gid_t gid, const char *name) {
+    return setgid(gid) == 0 && (name ? initgroups(name, gid) : setgroups(0, NULL)) == 0;
+}
+
 /* What a worker can read and write is what counts, and it must own a file that is made here. */
-static void become_worker(void) {
-    struct group *group = uwsgi.gidname ? getgrnam(uwsgi.gidname) : NULL;
-    struct passwd *user = uwsgi.uidname ? getpwnam(uwsgi.uidname) : NULL;
-    gid_t gid = group ? group->gr_gid : uwsgi.gid;
-    uid_t uid = user ? user->pw_uid : uwsgi.uid;
-    bool known = (group || !uwsgi.gidname) && (user || !uwsgi.uidname);
-    if (getuid() == 0 && gid &&
-        (setgid(gid) || (user ? initgroups(user->pw_name, gid) : setgroups(0, NULL))))
-        known = false;
-    if (getuid() == 0 && uid && setuid(uid))
-        known = false;
-    if (!known || (uwsgi.chdir && chdir(uwsgi.chdir))) {
-        uwsgi_log("[tracing] tracing-check: cannot go to uid, gid or chdir of the workers\n");
-        check_ends(1);
-    }
+static bool become_worker(void) {
+    uid_t uid;
+    gid_t gid;
+    const char *name;
+    if (!find_worker(&uid, &gid, &name))
+        return false;
+    if (getuid() == 0 && ((gid && !take_groups(gid, name)) || (uid && setuid(uid))))
+        return false;
+    return !uwsgi.chdir || chdir(uwsgi.chdir) == 0;
 }
 
 static int check(char *unused) {
@@ -46,7 +54,10 @@ static int check(char *unused) {
         check_ends(1);
     if (!trc_host.settings.check)
         return 0;
-    become_worker();
+    if (!become_worker()) {
+        uwsgi_log("[tracing] tracing-check: cannot go to uid, gid or chdir of the workers\n");
+        check_ends(1);
+    }
     if (trc_http_init()) {
         uwsgi_log("[tracing] no memory for libcurl\n");
         check_ends(1);
