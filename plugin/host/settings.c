@@ -286,17 +286,18 @@ static int ask(struct trc_maker *m, unsigned step, const struct trc_environment_
     if (!value)
         return -ENOENT;
     size_t cap = 4096 + 2 * strlen(value);
-    char *text = malloc(cap); /* kept when it is used: settings point into it */
+    char *text = malloc(cap); /* kept once it is translated: settings may point into it */
     struct trc_buf b = trc_buf_over(text, text ? cap : 0);
     strcpy(m->why, "not supported");
     int rc = e->translate(value, &b, m->why);
-    if (rc == 0)
-        rc = b.overflow ? -EINVAL : set_translated(m, step, e, trc_buf_slice(&b));
-    if (rc) {
+    if (rc == 0 && b.overflow)
+        rc = -EINVAL;
+    if (rc)
         free(text);
-        if (rc != -ENOENT)
-            trc_environment_ignored(e->variable, m->why);
-    }
+    else
+        rc = set_translated(m, step, e, trc_buf_slice(&b));
+    if (rc && rc != -ENOENT)
+        trc_environment_ignored(e->variable, m->why);
     return rc;
 }
 
