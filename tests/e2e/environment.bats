@@ -315,3 +315,34 @@ INI
   [ "$(first_post 'j["headers"]["authorization"]')" = "Basic $(printf u:p | base64)" ]
   [ "$(first_post '"x-team" in j["headers"]')" = False ]
 }
+
+asked_lines() { [ "$(grep -c 'service=e2e' asked)" -ge "$1" ]; }
+
+@test "remote samplers of OpenTelemetry and of Jaeger ask the server that is named" {
+  local port
+  echo '{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0}}' >answer
+  background strategies "$PYTHON" "$TOOLS/strategies.py" answer asked
+  wait_for "$DEADLINE" log_has '^port ' strategies.log
+  port=$(sed -n 's/^port //p' strategies.log)
+
+  export OTEL_TRACES_SAMPLER=parentbased_jaeger_remote
+  export OTEL_TRACES_SAMPLER_ARG="endpoint=http://127.0.0.1:$port/otel,pollingIntervalMs=100,initialSamplingRate=0"
+  start_uwsgi <<INI
+processes = 1
+wsgi-file = $APPS/app.py
+tracing-export = otlp.json+file://$WORK/otlp.jsonl
+INI
+  wait_for "$DEADLINE" asked_lines 2
+  grep -q '/otel?service=e2e' asked
+
+  unset OTEL_TRACES_SAMPLER
+  export JAEGER_SAMPLER_TYPE=remote JAEGER_SAMPLER_REFRESH_INTERVAL=100ms
+  export JAEGER_SAMPLER_MANAGER_HOST_PORT=127.0.0.1:$port
+  stop_uwsgi
+  start_uwsgi <<INI
+processes = 1
+wsgi-file = $APPS/app.py
+tracing-export = otlp.json+file://$WORK/otlp.jsonl
+INI
+  wait_for "$DEADLINE" grep -q '/sampling?service=e2e' asked
+}
