@@ -14,20 +14,28 @@ setup_file() {
 }
 
 # start_both START <INI LINES: the application under prefork uWSGI, with both collectors. START:
-# start_uwsgi for Debian's, start_pypi for PyPI's.
+# start_uwsgi for Debian's, start_pypi for PyPI's. One start in fifty leaves a worker that waits for
+# Python's lock for ever, since uWSGI 2.0.21 forks while the client's thread runs, with our plugin or
+# without it (1 of 60 and 2 of 90 starts): that is killed, and another made.
 start_both() {
-  local mine
+  local mine _
   mine=$(cat)
   CLIENT_SPANS=$WORK/client.jsonl
   start_collector_to "$CLIENT_SPANS"
   export CLIENT_PORT=$COLLECTOR_PORT
   start_collector
-  "$1" <<INI
-processes = 4
+  mine="processes = 4
 home = $VENV
 wsgi-file = $INTEROP/forked_client.py
-$mine
-INI
+$mine"
+  for _ in 1 2 3; do
+    DEADLINE=5 "$1" <<<"$mine" || true
+    workers_accept 4 && return 0
+    kill_tree "$UWSGI_PID"
+    reap_uwsgi
+    mv "$LOG" "$LOG.hung"
+  done
+  return 1
 }
 
 # Requests until the client's reporter would have sent its spans several times over. Sets SERVED.
