@@ -22,7 +22,7 @@ NAME = 'tracing'
 PACKAGES = 'thrift_c_glib', 'libcurl', 'jansson', 'zlib'
 
 # Hidden by default: uWSGI opens plugins RTLD_GLOBAL, and every symbol of ours would be everybody's.
-CFLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-fvisibility=hidden', '-Wall', '-Wextra', '-I' + os.path.join(_root, 'include')]
+CFLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-flto=auto', '-fvisibility=hidden', '-Wall', '-Wextra', '-I' + os.path.join(_root, 'include')]
 CFLAGS += _pkg_config('--cflags', *PACKAGES)
 CFLAGS += os.environ.get('TRACING_CFLAGS', '').split()
 LDFLAGS = os.environ.get('TRACING_LDFLAGS', '').split()

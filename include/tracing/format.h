@@ -67,13 +67,15 @@ struct trc_format {
 
     /* Reads the carrier. Returns 0 and *out when there is a valid context, -ENOENT when there is
      * none (debug_id may be set then), -EINVAL with *out untouched when there is one that is
-     * malformed. Not asked when a format before it had a context. NULL: the format has no context.
+     * malformed. Not asked when a format before it had a context, or when the request has none of
+     * its headers. NULL: the format has no context.
      * Thread: request. */
     int (*extract)(const struct trc_carrier *carrier, struct trc_extracted *out);
 
-    /* Adds the baggage that the carrier has to *baggage. Asked whichever format's context it is
-     * that goes on, but not when extract found this one's malformed: its baggage belongs to
-     * nothing we know. NULL: the format has none. Thread: request. */
+    /* Adds the baggage that the carrier has to *baggage. Asked, if any of its headers is there,
+     * whichever format's context it is that goes on, but not when extract found this one's
+     * malformed: its baggage belongs to nothing we know. NULL: the format has none. Thread:
+     * request. */
     void (*baggage)(const struct trc_carrier *carrier, struct trc_baggage *baggage);
 
     /* Adds the variables that tell what goes out. Of the baggage only what did not come in by this

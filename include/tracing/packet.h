@@ -12,7 +12,7 @@
 
 #include "tracing/request.h"
 
-/* Walks `len` bytes at `packet` and fills value, repeated, prefixed, prefixed_count and
+/* Walks `len` bytes at `packet` and fills value, present, repeated, prefixed, prefixed_count and
  * variable_count of *out for each name in `names` and each variable that begins with `prefix`
  * (at
  * least 8 bytes; absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then

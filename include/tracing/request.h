@@ -32,6 +32,7 @@ extern const struct trc_slice trc_field_names[TRC_FIELD_COUNT];
 
 struct trc_request {
     struct trc_slice value[TRC_NAMES_MAX]; /* by index of the set of names; absent: not sent */
+    uint64_t present;                      /* bit i: name i was there */
     uint64_t repeated; /* bit i: name i was there more than once; value[i] is the
                           last one, which is the one applications see */
     struct trc_prefixed prefixed[TRC_PREFIXED_MAX];

@@ -20,6 +20,7 @@
 struct trc_active_format {
     const struct trc_format *format;
     int base;
+    uint64_t headers; /* bit i: name i of the set is one of its */
 };
 
 struct trc_tracer {

@@ -54,7 +54,7 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
     unsigned variables = 0;
     int rc = 0;
     memset(out->value, 0, names->count * sizeof(out->value[0]));
-    out->repeated = 0;
+    out->present = out->repeated = 0;
     out->prefixed_count = 0;
     while (p < end) {
         rc = -EINVAL;
@@ -73,8 +73,9 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
 
         int i = trc_names_find(names, key, key_len);
         if (i >= 0) {
-            if (out->value[i].p)
-                out->repeated |= UINT64_C(1) << i;
+            const uint64_t bit = UINT64_C(1) << i;
+            out->repeated |= out->present & bit;
+            out->present |= bit;
             out->value[i] = value;
         } else if (__builtin_expect(begins_with(key, key_len, &wanted), 0)) {
             add_prefixed(out, key, key_len, prefix.len, value);

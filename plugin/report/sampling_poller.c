@@ -63,7 +63,7 @@ static uint64_t next_poll(uint64_t now) {
 
 static void ask(struct trc_fetch *fetch) {
     char why[TRC_ERROR_TEXT_MAX] = "";
-    struct trc_strategy *strategy;
+    struct trc_strategy *strategy = NULL;
     struct trc_slice body;
     uint64_t begun = trc_clock_mono_ns();
     int rc = trc_fetch_get(fetch, &body, why);

@@ -32,6 +32,7 @@ static int activate(struct trc_tracer *t, const struct trc_format *format,
     if (*count == TRC_FORMATS_MAX)
         return -ENOSPC;
     int base = -1;
+    uint64_t headers = 0;
     for (unsigned i = 0; format->headers[i]; i++) {
         int id = trc_names_add(&t->names, trc_slice_of(format->headers[i]));
         if (id < 0)
@@ -40,10 +41,11 @@ static int activate(struct trc_tracer *t, const struct trc_format *format,
             base = id;
         if (id != base + (int)i) /* a header of two formats: a carrier could not be one run */
             return -EINVAL;
+        headers |= UINT64_C(1) << id;
     }
     if (format->prefix)
         t->prefix = trc_slice_of(format->prefix);
-    active[(*count)++] = (struct trc_active_format){format, base};
+    active[(*count)++] = (struct trc_active_format){format, base, headers};
     return 0;
 }
 
@@ -98,6 +100,9 @@ static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct tr
                     struct claim *claim) {
     for (unsigned i = 0; i < t->extract_count; i++) {
         const struct trc_format *format = t->extract[i].format;
+        if (!(request->present & t->extract[i].headers) &&
+            !(format->prefix && request->prefixed_count))
+            continue; /* the usual case: most callers speak one of them */
         struct trc_carrier carrier = carrier_of(&t->extract[i], request);
         int rc = -ENOENT;
         if (format->extract && !claim->from)
