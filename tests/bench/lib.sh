@@ -79,28 +79,28 @@ trap 'exit 130' INT TERM
 # --- Tools ------------------------------------------------------------------------------------------
 
 # Each source compiled alone with the plugin's flags, as uWSGI's builder does it: uWSGI's own flags, then
-# those of uwsgiplugin.py. Of the sources that need uWSGI only hooks.c is here.
+# those of uwsgiplugin.py. Of the sources that need uWSGI only the request path's are here.
 build_tools() {
-  local -a flags uwsgi_flags libs objects=()
-  local source object
+  local -a flags uwsgi_flags libs objects=() hooks=("$OUT"/host-{hooks,headers}.c.o)
+  local source object name
   [ -z "${TOOLS_BUILT:-}" ] || return 0
   [ -e "$PLUGIN" ] || die "there is no $PLUGIN: run make"
   mkdir -p "$OUT"
   eval "uwsgi_flags=($(uwsgi --cflags))"
-  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include $(pkg-config --cflags thrift_c_glib libcurl jansson zlib)"
+  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -flto=auto -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include $(pkg-config --cflags thrift_c_glib libcurl jansson zlib)"
   flags=("${uwsgi_flags[@]}" "${flags[@]}")
   read -r -a libs <<<"$(pkg-config --libs thrift_c_glib libcurl jansson zlib) -lpthread -lm"
   uwsgi --dot-h >"$OUT/uwsgi.h"
-  for source in $(grep -L '<uwsgi.h>' "$ROOT"/plugin/*/*.c) "$ROOT/plugin/host/hooks.c"; do
+  for source in $(grep -L '<uwsgi.h>' "$ROOT"/plugin/*/*.c) "$ROOT"/plugin/host/{hooks,headers}.c; do
     object=${source#"$ROOT/plugin/"}
     object=$OUT/${object//\//-}.o
     gcc "${flags[@]}" -c -o "$object" "$source" || die "$source does not compile"
-    objects+=("$object")
+    [[ " ${hooks[*]} " = *" $object "* ]] || objects+=("$object")
   done
-  gcc "${flags[@]}" -o "$OUT/bench_request" "$BENCH/bench_request.c" "${objects[@]}" "${libs[@]}"
-  # All but hooks.c, which is the last.
-  gcc "${flags[@]}" -o "$OUT/bench_encode" "$BENCH/bench_encode.c" "${objects[@]::${#objects[@]}-1}" "${libs[@]}"
-  gcc "${flags[@]}" -o "$OUT/bench_formats" "$BENCH/bench_formats.c" "${objects[@]::${#objects[@]}-1}" "${libs[@]}"
+  gcc "${flags[@]}" -o "$OUT/bench_request" "$BENCH/bench_request.c" "${hooks[@]}" "${objects[@]}" "${libs[@]}"
+  for name in encode formats; do
+    gcc "${flags[@]}" -o "$OUT/bench_$name" "$BENCH/bench_$name.c" "${objects[@]}" "${libs[@]}"
+  done
   gcc -O2 -pthread -o "$OUT/load" "$ROOT/tests/tools/load.c"
   gcc -O2 -Wall -Wextra -o "$OUT/sink" "$BENCH/sink.c"
 }

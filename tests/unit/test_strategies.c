@@ -315,6 +315,7 @@ static void many_threads_share_one_account(void **state) {
 }
 
 static _Atomic bool over;
+static _Atomic unsigned watching; /* threads that have decided at least once */
 
 /* Each of the strategies that are published in turn has one answer for this id, and says by its
  * param which it is: a mixture would show. */
@@ -322,6 +323,8 @@ static void *watch(void *out) {
     struct trc_decision mine;
     unsigned seen = 0;
     while (!atomic_load(&over)) {
+        if (seen == 0)
+            atomic_fetch_add(&watching, 1);
         bool sampled = trc_strategies_decide(s, INT64_MAX / 2, TRC_SLICE("GET"), T0, &mine);
         if (sampled != (mine.param == 0.75 || mine.param == 1.0))
             __builtin_trap();
@@ -349,9 +352,10 @@ static void nobody_reads_half_a_strategy(void **state) {
     unsigned seen[2];
     publish_number(0);
     atomic_store(&over, false);
+    atomic_store(&watching, 0);
     for (unsigned i = 0; i < 2; i++)
         pthread_create(&thread[i], NULL, watch, &seen[i]);
-    for (unsigned i = 1; i < 1500; i++)
+    for (unsigned i = 1; i < 1500 || atomic_load(&watching) < 2; i++)
         publish_number(i);
     atomic_store(&over, true);
     for (unsigned i = 0; i < 2; i++) {
