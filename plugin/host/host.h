@@ -42,6 +42,38 @@ void trc_headers_remove(struct wsgi_request *wsgi_req);
  * Thread: startup, when all options are taken. */
 bool trc_host_configure(void);
 
+/* Makes what the workers share, before there are any; without it nothing is traced. Thread:
+ * startup, in the master, when workers and cores are counted. */
+void trc_instance_make(void);
+
+/* Ends an instance: what its workers left, and the accounts. Thread: exit, in the master, all
+ * workers dead; does nothing in what the master has forked, or when there never was a worker. */
+void trc_instance_end(void);
+
+/* Recovers and exports what the workers `first` to `last` left that nobody came to replace, within
+ * tracing-exit-timeout. They are dead, or this process at its own end. Thread: exit. */
+void trc_instance_finish(unsigned first, unsigned last);
+
+/* Logs where every span went, one line an exporter, of one worker (from 0) or (-1) of all.
+ * Thread: exit. */
+void trc_instance_log_accounts(int worker);
+
+/* Makes this process a worker that traces: recovers what a dead one left in its place, seeds,
+ * starts the threads. What is no worker stays as it is. Thread: startup of a worker, after the
+ * fork. */
+void trc_worker_start(void);
+
+/* Ends it: closes its spans, exports, joins, within tracing-exit-timeout. May run in a signal
+ * handler, in the middle of a request. Thread: exit. */
+void trc_worker_end(void);
+
+/* Starts the reporters of the worker (from 0); says why it cannot and returns false.
+ * Thread: startup of a worker, or the end of an instance. */
+bool trc_worker_start_reporters(unsigned worker);
+
+/* Makes the child of a fork inert: for pthread_atfork. Async-signal-safe. */
+void trc_worker_forget(void);
+
 /* Makes tracing-check known to uWSGI; has uWSGI run it, if the option still says so when all
  * options are read: it does not return then. Thread: startup. */
 void trc_check_register(void);

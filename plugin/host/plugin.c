@@ -1,22 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * The plugin as uWSGI sees it: its options, and what happens at each moment of a process's life.
+ * The plugin as uWSGI sees it: its options, and who acts at each moment of a process's life.
  *
- *   master   on_load   log variables          worker   post_fork  recover, seed, start threads
- *            init      options and environment          (requests: hooks.c)
- *            post_init hooks into the sockets           atexit     close spans, flush, join
- *            preinit   what workers share
- *            cleanup   what workers left, and the accounts in one line an exporter
+ *   master   on_load   log variables           worker   post_fork  worker.c
+ *            init      options and environment          (requests) hooks.c
+ *            post_init hooks into the sockets           atexit     worker.c
+ *            preinit   instance.c
+ *            cleanup   instance.c
  *
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
  * thread, no socket, no id.
  */
 #include "host.h"
-#include "tracing/clock.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
-#include "tracing/sampling_poller.h"
-#include <inttypes.h>
 #include <uwsgi.h>
 
 extern struct uwsgi_server uwsgi;
@@ -24,8 +21,6 @@ extern struct uwsgi_server uwsgi;
 struct host trc_host;
 
 static struct trc_options options;
-static struct trc_resource resource;
-static pid_t worker_pid; /* this process, if it is a worker that has been set up */
 
 static void log_line(const char *line) {
     uwsgi_log("%s", line);
@@ -64,7 +59,7 @@ __attribute__((constructor)) static void fill_options(void) {
     }
 }
 
-/* --- The master ------------------------------------------------------------------------------- */
+/* --- Startup ---------------------------------------------------------------------------------- */
 
 static void on_load(void) {
     trc_log_to(log_line);
@@ -134,183 +129,9 @@ static int init(void) {
     return 0;
 }
 
-static void forked_child(void) {
-    /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
-    trc_host.active = false;
-    trc_reporters_forget();
-    trc_poller_forget();
-}
-
 static void post_init(void) {
     trc_hooks_install();
-    pthread_atfork(NULL, NULL, forked_child);
-}
-
-static bool start_reporters(unsigned worker) {
-    int rc = trc_process_describe(&trc_host.settings, &resource);
-    struct trc_reporters_config config = {
-        .journal = trc_host.journal,
-        .exporters = trc_host.settings.exporter,
-        .resource = &resource,
-        .worker = worker,
-        .flush_interval_ns = trc_host.settings.flush_interval_ns,
-    };
-    if (rc == 0)
-        rc = trc_reporters_start(&config);
-    if (rc)
-        trc_log("worker %u does not trace: cannot start its reporters: %s", worker + 1,
-                strerror(-rc));
-    return rc == 0;
-}
-
-/* Without one, the strategy is what the pollers of other workers bring. */
-static void start_poller(unsigned worker) {
-    const struct trc_poller_config config = {
-        .strategies = trc_host.tracer.strategies,
-        .sampler = &trc_host.settings.sampler,
-        .http = &trc_host.settings.http[TRC_WIRE_JAEGER],
-        .service = trc_host.settings.service,
-        .worker = worker,
-    };
-    int rc = config.strategies ? trc_poller_start(&config) : 0;
-    if (rc)
-        trc_log("worker %u does not ask for strategies: %s", worker + 1, strerror(-rc));
-}
-
-/* What the workers `first` to `last` left that nobody came to replace. They are dead, or this
- * process at its own end. */
-static void export_leftovers(unsigned first, unsigned last) {
-    uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
-    for (unsigned w = first; w <= last; w++) {
-        uint64_t queued = 0;
-        trc_journal_recover(trc_host.journal, w, now);
-        for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
-            struct trc_accounts a;
-            trc_journal_accounts(trc_host.journal, (int)w, e, &a);
-            queued += a.queued;
-        }
-        if (queued && (!start_reporters(w) || trc_reporters_stop(deadline)))
-            return; /* out of time: the accounts tell what is left */
-    }
-}
-
-/* Where every span went, of one worker or (-1) of all. */
-static void log_accounts(int worker) {
-    for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
-        struct trc_accounts a;
-        char error[TRC_LAST_ERROR_MAX];
-        trc_journal_accounts(trc_host.journal, worker, e, &a);
-        bool failed = trc_journal_last_error(trc_host.journal, worker, e, error);
-        trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
-                " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
-                ", truncated %" PRIu64 ", context errors %" PRIu64 ", retried %" PRIu64
-                ", rejected %" PRIu64 ")%s%s",
-                trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
-                a.lost, a.queued, a.recovered, a.truncated, a.context_errors, a.retried, a.rejected,
-                failed ? ", last error: " : "", error);
-    }
-}
-
-/* The end of an instance in its master, all workers dead: uWSGI calls it at exit and before the
- * exec of a reload, and at exit of what the master has forked, too. */
-static void master_cleanup(void) {
-    static bool done;
-    bool ran = uwsgi.numproc > 0 && uwsgi.workers[1].last_spawn > 0;
-    if (done || !trc_host.journal || !ran || getpid() != uwsgi.workers[0].pid)
-        return;
-    done = true;
-    export_leftovers(0, trc_journal_config(trc_host.journal)->workers - 1);
-    log_accounts(-1);
-}
-
-static int make_shared(const struct trc_journal_config *config) {
-    const struct trc_sampler *sampler = &trc_host.settings.sampler;
-    int rc = trc_journal_new(&trc_host.journal, config);
-    if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
-        rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
-    if (rc) {
-        trc_journal_free(trc_host.journal);
-        trc_host.journal = NULL;
-    }
-    return rc;
-}
-
-/* Workers and cores are counted by now, and nobody has been forked. */
-static void preinit_apps(void) {
-    struct trc_journal_config config = {
-        .workers = uwsgi.numproc > 0 ? (unsigned)uwsgi.numproc : 1,
-        .cores = uwsgi.cores > 0 ? (unsigned)uwsgi.cores : 1,
-        .exporters = trc_host.settings.exporter_count,
-        .ring_bytes = trc_host.settings.journal_bytes,
-    };
-    int rc = make_shared(&config);
-    trc_headers_prepare(config.cores);
-    if (rc) {
-        /* Tracing must not keep a server from starting that would run without it. */
-        trc_log(
-            "no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
-            "tracing",
-            config.workers, config.ring_bytes, strerror(-rc));
-        return;
-    }
-    trc_host.tracer.journal = trc_host.journal;
-    if (trc_host.settings.disabled)
-        atomic_store(trc_journal_enabled(trc_host.journal), 0);
-}
-
-/* --- A worker --------------------------------------------------------------------------------- */
-
-static void post_fork(void) {
-    if (!trc_host.journal || uwsgi.mywid < 1 || uwsgi.muleid > 0 || uwsgi.i_am_a_spooler ||
-        (unsigned)uwsgi.mywid > trc_journal_config(trc_host.journal)->workers)
-        return;
-    struct trc_tracer *tracer = &trc_host.tracer;
-    tracer->worker = (unsigned)uwsgi.mywid - 1;
-    trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
-    int rc = trc_tracer_seed(tracer);
-    if (rc) {
-        trc_log("worker %d does not trace: no random numbers: %s", uwsgi.mywid, strerror(-rc));
-        return;
-    }
-    if (!start_reporters(tracer->worker))
-        return;
-    start_poller(tracer->worker);
-    worker_pid = getpid();
-    trc_host.active = true;
-}
-
-static void stop_tracing(uint64_t deadline) {
-    unsigned worker = trc_host.tracer.worker;
-    (void)trc_poller_stop(deadline);
-    if (uwsgi.threads > 1) {
-        /* The other cores serve on while we wait, and are traced; what they have open when the
-         * process is gone is ended by whoever comes after. */
-        trc_reporters_stop(deadline);
-        trc_host.active = false;
-        return;
-    }
-    trc_host.active = false;
-    for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
-        trc_journal_close_slot(trc_host.journal, worker, core, TRC_OUTCOME_KILLED,
-                               trc_clock_mono_ns());
-    trc_reporters_stop(deadline);
-}
-
-/* May run in a signal handler, in the middle of a request. */
-static void at_exit(void) {
-    if (!trc_host.active || worker_pid != getpid())
-        return;
-    /* A second signal would end the process in the middle of the flush: between a send and its note
-     * in the journal, so that the spans went out again. The wait below is bounded; SIGKILL is not
-     * asked. */
-    sigset_t all;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, NULL);
-    stop_tracing(trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns);
-    if (!uwsgi.master_process) { /* nobody comes after us */
-        export_leftovers(trc_host.tracer.worker, trc_host.tracer.worker);
-        log_accounts((int)trc_host.tracer.worker);
-    }
+    pthread_atfork(NULL, NULL, trc_worker_forget);
 }
 
 __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
@@ -319,8 +140,8 @@ __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .on_load = on_load,
     .init = init,
     .post_init = post_init,
-    .preinit_apps = preinit_apps,
-    .post_fork = post_fork,
-    .atexit = at_exit,
-    .master_cleanup = master_cleanup,
+    .preinit_apps = trc_instance_make,
+    .post_fork = trc_worker_start,
+    .atexit = trc_worker_end,
+    .master_cleanup = trc_instance_end,
 };

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * An instance, from its master's side: what its workers share, made before there are any, and what
+ * is left when they are gone. Called by plugin.c at the moments uWSGI gives, and by worker.c where
+ * there is no master.
+ */
+#include "host.h"
+#include "tracing/clock.h"
+#include "tracing/log.h"
+#include "tracing/reporter.h"
+#include <inttypes.h>
+#include <uwsgi.h>
+
+extern struct uwsgi_server uwsgi;
+
+void trc_instance_finish(unsigned first, unsigned last) {
+    uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
+    for (unsigned w = first; w <= last; w++) {
+        uint64_t queued = 0;
+        trc_journal_recover(trc_host.journal, w, now);
+        for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+            struct trc_accounts a;
+            trc_journal_accounts(trc_host.journal, (int)w, e, &a);
+            queued += a.queued;
+        }
+        if (queued && (!trc_worker_start_reporters(w) || trc_reporters_stop(deadline)))
+            return; /* out of time: the accounts tell what is left */
+    }
+}
+
+void trc_instance_log_accounts(int worker) {
+    for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+        struct trc_accounts a;
+        char error[TRC_LAST_ERROR_MAX];
+        trc_journal_accounts(trc_host.journal, worker, e, &a);
+        bool failed = trc_journal_last_error(trc_host.journal, worker, e, error);
+        trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
+                " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
+                ", truncated %" PRIu64 ", context errors %" PRIu64 ", retried %" PRIu64
+                ", rejected %" PRIu64 ")%s%s",
+                trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
+                a.lost, a.queued, a.recovered, a.truncated, a.context_errors, a.retried, a.rejected,
+                failed ? ", last error: " : "", error);
+    }
+}
+
+/* The end of an instance in its master, all workers dead: uWSGI calls it at exit and before the
+ * exec of a reload, and at exit of what the master has forked, too. */
+void trc_instance_end(void) {
+    static bool done;
+    bool ran = uwsgi.numproc > 0 && uwsgi.workers[1].last_spawn > 0;
+    if (done || !trc_host.journal || !ran || getpid() != uwsgi.workers[0].pid)
+        return;
+    done = true;
+    trc_instance_finish(0, trc_journal_config(trc_host.journal)->workers - 1);
+    trc_instance_log_accounts(-1);
+}
+
+static int make_shared(const struct trc_journal_config *config) {
+    const struct trc_sampler *sampler = &trc_host.settings.sampler;
+    int rc = trc_journal_new(&trc_host.journal, config);
+    if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
+        rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
+    if (rc) {
+        trc_journal_free(trc_host.journal);
+        trc_host.journal = NULL;
+    }
+    return rc;
+}
+
+/* Workers and cores are counted by now, and nobody has been forked. */
+void trc_instance_make(void) {
+    struct trc_journal_config config = {
+        .workers = uwsgi.numproc > 0 ? (unsigned)uwsgi.numproc : 1,
+        .cores = uwsgi.cores > 0 ? (unsigned)uwsgi.cores : 1,
+        .exporters = trc_host.settings.exporter_count,
+        .ring_bytes = trc_host.settings.journal_bytes,
+    };
+    int rc = make_shared(&config);
+    trc_headers_prepare(config.cores);
+    if (rc) {
+        /* Tracing must not keep a server from starting that would run without it. */
+        trc_log(
+            "no memory for the journal (%u workers of tracing-journal-size = %zu): %s; not "
+            "tracing",
+            config.workers, config.ring_bytes, strerror(-rc));
+        return;
+    }
+    trc_host.tracer.journal = trc_host.journal;
+    if (trc_host.settings.disabled)
+        atomic_store(trc_journal_enabled(trc_host.journal), 0);
+}

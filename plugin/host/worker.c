@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A worker: what is its own, made after the fork and ended with it. Called by plugin.c at the
+ * moments uWSGI gives. Whatever fails here leaves a worker that serves and does not trace.
+ */
+#include "host.h"
+#include "tracing/clock.h"
+#include "tracing/log.h"
+#include "tracing/reporter.h"
+#include "tracing/sampling_poller.h"
+#include <uwsgi.h>
+
+extern struct uwsgi_server uwsgi;
+
+static struct trc_resource resource;
+static pid_t worker_pid; /* this process, if it is a worker that has been set up */
+
+bool trc_worker_start_reporters(unsigned worker) {
+    int rc = trc_process_describe(&trc_host.settings, &resource);
+    struct trc_reporters_config config = {
+        .journal = trc_host.journal,
+        .exporters = trc_host.settings.exporter,
+        .resource = &resource,
+        .worker = worker,
+        .flush_interval_ns = trc_host.settings.flush_interval_ns,
+    };
+    if (rc == 0)
+        rc = trc_reporters_start(&config);
+    if (rc)
+        trc_log("worker %u does not trace: cannot start its reporters: %s", worker + 1,
+                strerror(-rc));
+    return rc == 0;
+}
+
+/* Without one, the strategy is what the pollers of other workers bring. */
+static void start_poller(unsigned worker) {
+    const struct trc_poller_config config = {
+        .strategies = trc_host.tracer.strategies,
+        .sampler = &trc_host.settings.sampler,
+        .http = &trc_host.settings.http[TRC_WIRE_JAEGER],
+        .service = trc_host.settings.service,
+        .worker = worker,
+    };
+    int rc = config.strategies ? trc_poller_start(&config) : 0;
+    if (rc)
+        trc_log("worker %u does not ask for strategies: %s", worker + 1, strerror(-rc));
+}
+
+void trc_worker_forget(void) {
+    /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
+    trc_host.active = false;
+    trc_reporters_forget();
+    trc_poller_forget();
+}
+
+void trc_worker_start(void) {
+    if (!trc_host.journal || uwsgi.mywid < 1 || uwsgi.muleid > 0 || uwsgi.i_am_a_spooler ||
+        (unsigned)uwsgi.mywid > trc_journal_config(trc_host.journal)->workers)
+        return;
+    struct trc_tracer *tracer = &trc_host.tracer;
+    tracer->worker = (unsigned)uwsgi.mywid - 1;
+    trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
+    int rc = trc_tracer_seed(tracer);
+    if (rc) {
+        trc_log("worker %d does not trace: no random numbers: %s", uwsgi.mywid, strerror(-rc));
+        return;
+    }
+    if (!trc_worker_start_reporters(tracer->worker))
+        return;
+    start_poller(tracer->worker);
+    worker_pid = getpid();
+    trc_host.active = true;
+}
+
+static void stop_tracing(uint64_t deadline) {
+    unsigned worker = trc_host.tracer.worker;
+    (void)trc_poller_stop(deadline);
+    if (uwsgi.threads > 1) {
+        /* The other cores serve on while we wait, and are traced; what they have open when the
+         * process is gone is ended by whoever comes after. */
+        trc_reporters_stop(deadline);
+        trc_host.active = false;
+        return;
+    }
+    trc_host.active = false;
+    for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
+        trc_journal_close_slot(trc_host.journal, worker, core, TRC_OUTCOME_KILLED,
+                               trc_clock_mono_ns());
+    trc_reporters_stop(deadline);
+}
+
+/* May run in a signal handler, in the middle of a request. */
+void trc_worker_end(void) {
+    if (!trc_host.active || worker_pid != getpid())
+        return;
+    /* A second signal would end the process in the middle of the flush: between a send and its note
+     * in the journal, so that the spans went out again. The wait below is bounded; SIGKILL is not
+     * asked. */
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    stop_tracing(trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns);
+    if (!uwsgi.master_process) { /* nobody comes after us */
+        trc_instance_finish(trc_host.tracer.worker, trc_host.tracer.worker);
+        trc_instance_log_accounts((int)trc_host.tracer.worker);
+    }
+}
