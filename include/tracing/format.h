@@ -78,10 +78,17 @@ struct trc_format {
      * request. */
     void (*baggage)(const struct trc_carrier *carrier, struct trc_baggage *baggage);
 
-    /* Adds the variables that tell what goes out. Of the baggage only what did not come in by this
-     * format's own headers, `carrier`, which are in the request already. Thread: request. */
+    /* Adds the variables that tell the context. NULL: the format has no context. Thread: request.
+     */
     void (*inject)(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
                    struct trc_injection *out);
+
+    /* Adds those that tell the baggage, but not what came in by this format's own headers,
+     * `carrier`, which are in the request already. Asked only when there is baggage, and after
+     * every format's context was written: baggage may be large, and is what gets left out when the
+     * room is short. NULL: the format has none. Thread: request. */
+    void (*inject_baggage)(const struct trc_outgoing *what, const struct trc_carrier *carrier,
+                           int base, struct trc_injection *out);
 };
 
 /* Begins an item of *out: write its value to the buffer it returns, then call trc_injection_end.

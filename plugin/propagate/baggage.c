@@ -162,11 +162,9 @@ static bool put_member(struct trc_buf *b, size_t start, struct trc_tag item) {
 
 /* Items that came in this header are in the request already; what others said is added to it.
  * Names that are no tokens cannot be written. */
-static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
-                   struct trc_injection *out) {
+static void inject_baggage(const struct trc_outgoing *what, const struct trc_carrier *carrier,
+                           int base, struct trc_injection *out) {
     const struct trc_baggage *baggage = what->baggage;
-    if (__builtin_expect(baggage->count == 0, 1))
-        return;
     struct trc_slice keys[MEMBERS_MAX + 1], header = carrier->value[0];
     if (header.p)
         header = trc_slice_trim(header);
@@ -203,5 +201,5 @@ const struct trc_format trc_format_baggage = {
     .name = "baggage",
     .headers = headers,
     .baggage = extract_baggage,
-    .inject = inject,
+    .inject_baggage = inject_baggage,
 };

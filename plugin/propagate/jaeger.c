@@ -220,8 +220,10 @@ static bool is_there(const struct trc_carrier *carrier, struct trc_slice name,
 
 /* Items that came as uberctx-* headers are in the request already; those of jaeger-baggage are not.
  */
-static void inject_baggage(const struct trc_baggage *baggage, const struct trc_carrier *carrier,
-                           struct trc_injection *out) {
+static void inject_baggage(const struct trc_outgoing *what, const struct trc_carrier *carrier,
+                           int base, struct trc_injection *out) {
+    const struct trc_baggage *baggage = what->baggage;
+    (void)base;
     for (unsigned i = 0; i < baggage->count; i++) {
         struct trc_slice key, value;
         trc_baggage_at(baggage, i, &key, &value);
@@ -241,6 +243,7 @@ static void inject_baggage(const struct trc_baggage *baggage, const struct trc_c
 static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
                    struct trc_injection *out) {
     const struct trc_context *context = what->context;
+    (void)carrier;
     struct trc_buf *b =
         trc_injection_begin(out, base + UBER_TRACE_ID, TRC_SLICE("HTTP_UBER_TRACE_ID"));
     trc_hex_put_trace_id(b, context->trace_hi, context->trace_lo);
@@ -251,8 +254,6 @@ static void inject(const struct trc_outgoing *what, const struct trc_carrier *ca
     trc_buf_put_byte(b, ':');
     trc_buf_put_byte(b, (uint8_t)('0' + (context->flags & (TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG))));
     trc_injection_end(out);
-    if (__builtin_expect(what->baggage->count > 0, 0))
-        inject_baggage(what->baggage, carrier, out);
 }
 
 const struct trc_format trc_format_jaeger = {
@@ -262,4 +263,5 @@ const struct trc_format trc_format_jaeger = {
     .extract = extract,
     .baggage = extract_baggage,
     .inject = inject,
+    .inject_baggage = inject_baggage,
 };

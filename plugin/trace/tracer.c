@@ -297,7 +297,14 @@ static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc
     for (unsigned i = 0; i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
         struct trc_carrier carrier = carrier_of(active, request);
-        active->format->inject(&what, &carrier, active->base, out);
+        if (active->format->inject)
+            active->format->inject(&what, &carrier, active->base, out);
+    }
+    for (unsigned i = 0; slot->baggage.count && i < t->inject_count; i++) {
+        const struct trc_active_format *active = &t->inject[i];
+        struct trc_carrier carrier = carrier_of(active, request);
+        if (active->format->inject_baggage)
+            active->format->inject_baggage(&what, &carrier, active->base, out);
     }
 }
 

@@ -38,10 +38,17 @@ static void extract_one(void) {
         format->baggage(&sent, &incoming);
 }
 
-static void inject_one(void) {
+static void inject(struct trc_injection *out) {
     const struct trc_outgoing what = {&context, &baggage, format};
+    if (format->inject)
+        format->inject(&what, &nothing, 0, out);
+    if (baggage.count)
+        format->inject_baggage(&what, &nothing, 0, out);
+}
+
+static void inject_one(void) {
     trc_injection_clear(&injection);
-    format->inject(&what, &nothing, 0, &injection);
+    inject(&injection);
 }
 
 /* What is measured, and nothing else: callgrind is told this name. */
@@ -57,7 +64,7 @@ static void prepare(void) {
         trc_baggage_add(&baggage, TRC_SLICE("region"), TRC_SLICE("eu-west-1"));
     }
     trc_injection_clear(&written);
-    format->inject(&(struct trc_outgoing){&context, &baggage, format}, &nothing, 0, &written);
+    inject(&written);
     for (unsigned i = 0; i < written.count; i++)
         values[written.item[i].header] = written.item[i].value;
 }

@@ -65,7 +65,10 @@ static void check(const struct trc_format *format, const struct trc_carrier *car
     memcpy(values, carrier->value, headers * sizeof(values[0]));
     trc_injection_clear(&injection);
     trc_baggage_clear(&again);
-    format->inject(&what, carrier, 0, &injection);
+    if (format->inject)
+        format->inject(&what, carrier, 0, &injection);
+    if (format->inject_baggage && baggage->count)
+        format->inject_baggage(&what, carrier, 0, &injection);
     for (unsigned i = 0; i < injection.count; i++) {
         struct trc_slice v = injection.item[i].value;
         for (size_t k = 0; k < v.len; k++) /* nothing that could end a header */

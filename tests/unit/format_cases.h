@@ -251,6 +251,16 @@ static inline const struct trc_carrier *case_carrier(const struct trc_format *fo
     return &c.carrier;
 }
 
+/* What the format tells: its context, then its baggage, as the tracer has it. */
+static inline void case_inject(const struct trc_format *format, const struct trc_outgoing *what,
+                               const struct trc_carrier *carrier, int base,
+                               struct trc_injection *out) {
+    if (format->inject)
+        format->inject(what, carrier, base, out);
+    if (format->inject_baggage && what->baggage->count)
+        format->inject_baggage(what, carrier, base, out);
+}
+
 /* What was injected under a CGI name: text that lives until the next call, "removed", or NULL. */
 static inline const char *case_injected(const struct trc_injection *injection, const char *name) {
     static char text[TRC_INJECTION_BYTES + 1];

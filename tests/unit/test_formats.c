@@ -79,7 +79,7 @@ static void assert_harmless(const struct format_case *c) {
     assert_true(rc == 0 || rc == -ENOENT || rc == -EINVAL);
     trc_injection_clear(&injection);
     const struct trc_outgoing what = {&ours, &baggage, rc == 0 ? c->format : NULL};
-    c->format->inject(&what, &c->carrier, 0, &injection);
+    case_inject(c->format, &what, &c->carrier, 0, &injection);
     for (unsigned i = 0; i < injection.count; i++)
         for (size_t k = 0; k < injection.item[i].value.len; k++) {
             char byte = injection.item[i].value.p[k];

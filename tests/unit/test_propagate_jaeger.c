@@ -2,8 +2,7 @@
  *
  * Jaeger's headers: what is sent. What is accepted and what is not is in data/jaeger.txt.
  */
-#include "tracing/format.h"
-#include "unit.h"
+#include "format_cases.h"
 
 static struct trc_baggage baggage;
 static struct trc_extracted ex;
@@ -62,7 +61,7 @@ static const char *injected(const char *name) {
 static void inject(const struct trc_context *context, const struct sent *s) {
     struct trc_carrier c = carrier_of(s);
     trc_injection_clear(&injection);
-    trc_formats[0]->inject(&(struct trc_outgoing){context, &baggage, NULL}, &c, 5, &injection);
+    case_inject(trc_formats[0], &(struct trc_outgoing){context, &baggage, NULL}, &c, 5, &injection);
 }
 
 static void writes_the_full_width(void **state) {
@@ -125,7 +124,7 @@ static void injection_is_bounded(void **state) {
     injection.count = TRC_INJECTION_ITEMS - 16;
     const struct trc_outgoing what = {&(struct trc_context){0, 1, 2, 0, 1}, &baggage, NULL};
     memset(injection.item, 0, sizeof(injection.item));
-    trc_formats[0]->inject(&what, &none, 5, &injection);
+    case_inject(trc_formats[0], &what, &none, 5, &injection);
     assert_int_equal(injection.count, TRC_INJECTION_ITEMS);
     assert_true(injection.overflow);
     assert_string_equal(injected("HTTP_UBERCTX_K0"), "v");

@@ -214,14 +214,14 @@ static void assert_packet(const struct row *row, const char *p, const char *end)
     assert_int_equal(found, (1u << count) - 1);
 }
 
-static void one_request(const struct row *row) {
-    static struct trc_request request;
-    static struct trc_injection injection;
-    static struct trc_tracer tracer;
+static struct trc_tracer tracer;
+static struct trc_request request;
+static struct trc_injection injection;
+static char packet[32768];
+
+/* Begins the request that is in the first `len` bytes of packet[]. */
+static void begin(const struct row *row, size_t len) {
     const struct trc_format *extract[TRC_FORMATS_MAX + 1], *inject[TRC_FORMATS_MAX + 1];
-    struct trc_accounts accounts;
-    char packet[4096];
-    size_t len = 0;
     list_of(row->extract, extract);
     list_of(row->inject, inject);
     memset(&tracer, 0, sizeof(tracer));
@@ -230,11 +230,16 @@ static void one_request(const struct row *row) {
     assert_int_equal(trc_sampler_parse(TRC_SLICE("const:1"), &tracer.sampler), 0);
     assert_int_equal(trc_trust_parse(trc_slice_of(row->trust), &tracer.trust), 0);
     assert_int_equal(trc_tracer_seed(&tracer), 0);
-
-    for (unsigned i = 0; i < 7 && row->in[i]; i++)
-        len += put(packet + len, row->in[i]);
     assert_int_equal(trc_packet_scan(packet, len, &tracer.names, tracer.prefix, &request), 0);
     trc_tracer_begin(&tracer, 0, &request, &injection);
+}
+
+static void one_request(const struct row *row) {
+    struct trc_accounts accounts;
+    size_t len = 0;
+    for (unsigned i = 0; i < 7 && row->in[i]; i++)
+        len += put(packet + len, row->in[i]);
+    begin(row, len);
     struct trc_packet k = {packet, len, 0, sizeof(packet)};
     assert_false(injection.overflow);
     assert_int_equal(
@@ -253,9 +258,52 @@ static void the_application_sees_what_goes_on(void **state) {
     }
 }
 
+/* As much baggage as there may be, and more than that when it is written for the application. */
+static size_t put_baggage(void) {
+    static char header[8300] = "HTTP_BAGGAGE=";
+    size_t len = strlen("HTTP_BAGGAGE=");
+    for (int i = 0; i < 64; i++) {
+        len += (size_t)sprintf(header + len, "%skey%02d=", i ? "," : "", i);
+        memset(header + len, '/', 117);
+        len += 117;
+    }
+    header[len] = '\0';
+    return put(packet, header);
+}
+
+/* Whatever does not fit, it is not a context: without one the application would continue under the
+ * caller's span. */
+static void baggage_never_crowds_out_a_context(void **state) {
+    (void)state;
+    static const char *const contexts[] = {
+        "HTTP_UBER_TRACE_ID", "HTTP_TRACEPARENT",     "HTTP_B3",
+        "HTTP_X_B3_TRACEID",  "HTTP_X_B3_SPANID",     "HTTP_X_CLOUD_TRACE_CONTEXT",
+        "HTTP_X_B3_SAMPLED",  "HTTP_X_AMZN_TRACE_ID", "HTTP_EAGLEEYE_TRACEID"};
+    const struct row row = {.extract = "tracecontext,baggage",
+                            .inject = "jaeger,baggage,tracecontext,b3,b3multi,gcp,xray,eagleeye",
+                            .trust = "all"};
+    size_t len = put_baggage();
+    len += put(packet + len, "HTTP_TRACEPARENT=00-" TRACE "-" SPAN "-01");
+    begin(&row, len);
+    assert_true(injection.overflow);
+    /* No more room in the packet than the contexts need. */
+    struct trc_packet k = {packet, len, 0, len + 800};
+    assert_true(trc_packet_inject(&k, &request, tracer.names.count, 64, &injection, NULL, NULL) >
+                0);
+    assert_int_equal(trc_packet_scan(packet, k.len, &tracer.names, tracer.prefix, &request), 0);
+    for (size_t i = 0; i < sizeof(contexts) / sizeof(contexts[0]); i++) {
+        int name = trc_names_find(&tracer.names, contexts[i], strlen(contexts[i]));
+        print_message("%s\n", contexts[i]);
+        assert_non_null(request.value[name].p);
+        assert_false(memmem(request.value[name].p, request.value[name].len, "-" SPAN "-", 18));
+    }
+    trc_journal_free(tracer.journal);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_application_sees_what_goes_on),
+        cmocka_unit_test(baggage_never_crowds_out_a_context),
     };
     return cmocka_run_group_tests_name("propagate: request", tests, NULL, NULL);
 }

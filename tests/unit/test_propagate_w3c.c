@@ -21,8 +21,8 @@ static int setup(void **state) {
 static void inject(const struct trc_format *format, const struct trc_context *context,
                    const struct trc_format *from, const char *headers) {
     trc_injection_clear(&injection);
-    format->inject(&(struct trc_outgoing){context, &baggage, from}, case_carrier(format, headers),
-                   5, &injection);
+    case_inject(format, &(struct trc_outgoing){context, &baggage, from},
+                case_carrier(format, headers), 5, &injection);
 }
 
 /* --- traceparent ------------------------------------------------------------------------------ */
@@ -86,7 +86,7 @@ static void a_full_injection_says_so(void **state) {
         trc_injection_clear(&injection);
         injection.count = TRC_INJECTION_ITEMS;
         trc_baggage_add(&baggage, TRC_SLICE("a"), TRC_SLICE("b"));
-        trc_formats[i]->inject(&what, &(struct trc_carrier){.value = none}, 5, &injection);
+        case_inject(trc_formats[i], &what, &(struct trc_carrier){.value = none}, 5, &injection);
         assert_true(injection.overflow);
         assert_int_equal(injection.count, TRC_INJECTION_ITEMS);
         assert_false(injection.buf.overflow);
@@ -108,7 +108,7 @@ static void assert_baggage(const char *headers, const char *want, bool overflow)
     w3c_baggage->baggage(carrier, &baggage);
     trc_injection_clear(&injection);
     const struct trc_outgoing what = {&(struct trc_context){0, 1, 2, 0, 1}, &baggage, NULL};
-    w3c_baggage->inject(&what, carrier, 5, &injection);
+    case_inject(w3c_baggage, &what, carrier, 5, &injection);
     if (want) {
         assert_int_equal(injection.count, 1);
         assert_int_equal(injection.item[0].header, 5);
@@ -217,7 +217,7 @@ static void only_whole_members_fit(void **state) {
     for (size_t room = 0; room < 24; room++) {
         trc_injection_clear(&injection);
         injection.buf.len = sizeof(injection.bytes) - room;
-        w3c_baggage->inject(&what, &(struct trc_carrier){.value = &none}, 5, &injection);
+        case_inject(w3c_baggage, &what, &(struct trc_carrier){.value = &none}, 5, &injection);
         const char *got = case_injected(&injection, "HTTP_BAGGAGE");
         if (room < 3)
             assert_null(got);
@@ -241,7 +241,7 @@ static void no_member_without_the_header(void **state) {
     for (size_t room = 0; room < 15; room++) {
         trc_injection_clear(&injection);
         injection.buf.len = sizeof(injection.bytes) - room;
-        w3c_baggage->inject(&what, carrier, 5, &injection);
+        case_inject(w3c_baggage, &what, carrier, 5, &injection);
         const char *got = case_injected(&injection, "HTTP_BAGGAGE");
         if (room < 11)
             assert_null(got);
