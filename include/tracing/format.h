@@ -51,10 +51,13 @@ struct trc_outgoing {
 struct trc_injection {
     struct {
         int header; /* index in the format's headers[], plus the format's base; -1: by name only */
+        bool or_none;           /* when there is no room for it, what stands there is taken out */
         struct trc_slice name;  /* CGI name */
         struct trc_slice value; /* in bytes[]; absent: take the variable out */
     } item[TRC_INJECTION_ITEMS];
     unsigned count;
+    bool or_none;       /* of the items to come: the trace begins here, and a header that the caller
+                           sent names another */
     bool overflow;      /* something did not fit and was left out whole */
     struct trc_buf buf; /* over bytes[]; holds names and values that are not constants */
     char bytes[TRC_INJECTION_BYTES];
@@ -106,6 +109,7 @@ void trc_injection_remove(struct trc_injection *out, int header, struct trc_slic
 /* Empties *out: touches its head only. Thread: request. */
 static inline void trc_injection_clear(struct trc_injection *out) {
     out->count = 0;
+    out->or_none = false;
     out->overflow = false;
     out->buf = trc_buf_over(out->bytes, sizeof(out->bytes));
 }

@@ -12,11 +12,10 @@
 
 #include "tracing/request.h"
 
-/* Walks `len` bytes at `packet` and fills value, present, repeated, prefixed, prefixed_count and
- * variable_count of *out for each name in `names` and each variable that begins with `prefix`
- * (at
- * least 8 bytes; absent: none). Returns 0, or -EINVAL when the bytes are not such a list; *out then
- * holds what came before. Reads nothing outside [packet, packet + len). Thread: request. */
+/* Walks `len` bytes at `packet` and fills *out, but for the start, for each name in `names` and each
+ * variable that begins with `prefix` (at least 8 bytes; absent: none). Returns 0, or -EINVAL when
+ * the bytes are not such a list; *out then holds what came before. Reads nothing outside
+ * [packet, packet + len). Thread: request. */
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out);
 
@@ -49,9 +48,10 @@ typedef bool (*trc_packet_beside)(void *arg, struct trc_packet *packet, struct t
                                   struct trc_slice name, struct trc_slice value);
 
 /* Sets each variable of *injection, or takes it out, over the value that *request (scanned from
- * this packet with a set of `names` names) has of it. A packet never gets more than `max_variables`
- * variables by this. Values in *request follow those that move. Returns how many variables could
- * not be set. Thread: request. */
+ * this packet with a set of `names` names) has of it; one that is set or_none and has no room is
+ * taken out, too. A packet never gets more than `max_variables` variables by this. Values in
+ * *request follow those that move. Returns how many variables could not be set.
+ * Thread: request. */
 unsigned trc_packet_inject(struct trc_packet *packet, struct trc_request *request, unsigned names,
                            unsigned max_variables, const struct trc_injection *injection,
                            trc_packet_beside beside, void *arg);

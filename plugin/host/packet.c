@@ -180,6 +180,8 @@ unsigned trc_packet_inject(struct trc_packet *k, struct trc_request *request, un
                 request->value[header].p = NULL;
             }
         } else {
+            if (old.p && injection->item[i].or_none)
+                take_out(k, request, names, header, name);
             left_out++;
             continue;
         }

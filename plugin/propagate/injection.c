@@ -13,6 +13,7 @@ struct trc_buf *trc_injection_begin(struct trc_injection *out, int header, struc
         return &out->buf;
     }
     out->item[out->count].header = header;
+    out->item[out->count].or_none = out->or_none;
     out->item[out->count].name = name;
     out->item[out->count].value = (struct trc_slice){out->buf.p + out->buf.len, 0};
     return &out->buf;

@@ -294,12 +294,14 @@ static void record_claim(struct trc_tracer *t, struct trc_slot *slot, const stru
 static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
                    const struct trc_format *from, struct trc_injection *out) {
     const struct trc_outgoing what = {&slot->context, &slot->baggage, from};
+    out->or_none = !from;
     for (unsigned i = 0; i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
         struct trc_carrier carrier = carrier_of(active, request);
         if (active->format->inject)
             active->format->inject(&what, &carrier, active->base, out);
     }
+    out->or_none = false;
     for (unsigned i = 0; slot->baggage.count && i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
         struct trc_carrier carrier = carrier_of(active, request);

@@ -310,6 +310,29 @@ INI
   need_stranger_and_friend
 }
 
+# ours_in_place NAME=VALUE: what the application sees of a claim as the packet gets fuller and fuller, until
+# there is no answer: never the claim
+ours_in_place() {
+  local size
+  for size in $(seq 0 20 900); do
+    get /environ -H "$1" -H "x-fill: $(printf 'f%.0s' $(seq "$size"))" >answer 2>/dev/null || true
+    [ -s answer ] || return 0
+    none "$2" <answer
+  done
+  return 1
+}
+
+@test "tracing-trust: who fills the packet, so that there is no room for ours, has no claim either" {
+  allow_log 'not enough buffer space' 'unable to add'
+  serve <<INI
+tracing-trust = none
+tracing-inject = jaeger, b3
+buffer-size = 1024
+INI
+  ours_in_place 'uber-trace-id: abc:def:0:1' abc:def
+  ours_in_place 'b3: 1' 'HTTP_B3": "1"'
+}
+
 @test "tracing-trust = none: nobody's flag, debug id or context counts" {
   serve <<INI
 tracing-trust = none

@@ -252,6 +252,30 @@ static void values_follow_those_that_move(void **state) {
     assert_memory_equal(k.p + k.len, "tail", 4);
 }
 
+static void what_cannot_be_replaced_stays_or_goes(void **state) {
+    const struct trc_names *names = *state;
+    for (int or_none = 0; or_none < 2; or_none++) {
+        used = 0;
+        var("HTTP_UBER_TRACE_ID", "1:2:3:1");
+        var("HTTP_HOST", "localhost");
+        struct trc_packet k = packet_of(used + 4 + 3, "tail");
+        scan_packet(names, &k);
+        trc_injection_clear(&injection);
+        injection.or_none = or_none;
+        inject_item(1, "HTTP_UBER_TRACE_ID", "four bytes longer");
+        inject_item(0, "REQUEST_METHOD", "GET"); /* nothing there that could be taken out */
+        inject_item(-1, "NEW", "value");
+        const unsigned left_out =
+            trc_packet_inject(&k, &request, names->count, 10, &injection, NULL, NULL);
+        assert_int_equal(left_out, or_none ? 2 : 3); /* it makes room for one of the others */
+        scan_packet(names, &k);
+        assert_value(0, or_none ? "GET" : NULL);
+        assert_value(1, or_none ? NULL : "1:2:3:1");
+        assert_value(2, "localhost");
+        assert_memory_equal(k.p + k.len, "tail", 4);
+    }
+}
+
 static void never_more_variables_than_allowed(void **state) {
     const struct trc_names *names = *state;
     var("REQUEST_METHOD", "GET");
@@ -352,6 +376,7 @@ int main(void) {
         TEST(keeps_within_what_the_length_can_say),
         TEST(removes_a_variable),
         TEST(values_follow_those_that_move),
+        TEST(what_cannot_be_replaced_stays_or_goes),
         TEST(never_more_variables_than_allowed),
         TEST(takes_variables_out),
         TEST(what_is_there_twice_is_emptied),
