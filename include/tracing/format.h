@@ -75,6 +75,10 @@ struct trc_format {
      * Thread: request. */
     int (*extract)(const struct trc_carrier *carrier, struct trc_extracted *out);
 
+    /* Asked instead, if any of its headers is there, when a format before it had *out: adds what
+     * this one says of the same trace and that one could not. NULL: nothing. Thread: request. */
+    void (*complete)(const struct trc_carrier *carrier, struct trc_extracted *out);
+
     /* Adds the baggage that the carrier has to *baggage. Asked, if any of its headers is there,
      * whichever format's context it is that goes on, but not when extract found this one's
      * malformed: its baggage belongs to nothing we know. NULL: the format has none. Thread:

@@ -131,14 +131,27 @@ static int extract(const struct trc_carrier *carrier, struct trc_extracted *out)
     return 0;
 }
 
-/* Does the trace go on that the caller's tracestate belongs to? Another format may have been asked
- * first and say the same. */
+/* Does the caller say something here, *own, of this trace? */
+static bool says_of(const struct trc_context *trace, const struct trc_carrier *carrier,
+                    struct trc_extracted *own) {
+    return extract(carrier, own) == 0 && own->context.trace_hi == trace->trace_hi &&
+           own->context.trace_lo == trace->trace_lo;
+}
+
+/* The random flag and the state, which go on unchanged ("random-trace-id flag", "Mutating the
+ * tracestate Field") also when another format was asked first and names the same trace. */
+static void complete(const struct trc_carrier *carrier, struct trc_extracted *out) {
+    struct trc_extracted own;
+    if (!says_of(&out->context, carrier, &own))
+        return;
+    out->context.flags |= own.context.flags & TRC_FLAG_RANDOM;
+    out->state = own.state;
+}
+
+/* Does the trace go on that the caller's tracestate belongs to? */
 static bool state_goes_on(const struct trc_outgoing *what, const struct trc_carrier *carrier) {
     struct trc_extracted own;
-    if (!what->from || extract(carrier, &own) || !own.state.p)
-        return false;
-    return own.context.trace_hi == what->context->trace_hi &&
-           own.context.trace_lo == what->context->trace_lo;
+    return what->from && says_of(what->context, carrier, &own) && own.state.p;
 }
 
 static void inject(const struct trc_outgoing *what, const struct trc_carrier *carrier, int base,
@@ -167,5 +180,6 @@ const struct trc_format trc_format_tracecontext = {
     .name = "tracecontext",
     .headers = headers,
     .extract = extract,
+    .complete = complete,
     .inject = inject,
 };

@@ -107,6 +107,8 @@ static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct tr
         int rc = -ENOENT;
         if (format->extract && !claim->from)
             rc = format->extract(&carrier, &claim->ex);
+        else if (format->complete)
+            format->complete(&carrier, &claim->ex);
         if (rc == 0)
             claim->from = format;
         if (rc == -EINVAL)

@@ -376,11 +376,49 @@ static void the_first_format_with_a_context_wins_and_baggage_is_of_all(void **st
     assert_int_equal(accounts().context_errors, 1);
 }
 
+/* Jaeger's header is asked first, W3C's says more of the same trace. */
+static void what_another_format_says_of_the_trace_is_kept(void **state) {
+    (void)state;
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+    static const char *const formats[] = {"jaeger", "tracecontext"};
+    static const struct {
+        const char *trust, *traceparent, *kept;
+        uint8_t flags;
+    } rows[] = {
+        {"all", "HTTP_TRACEPARENT=00-" TRACE "-00000000000000aa-03", "a=1", 1 | TRC_FLAG_RANDOM},
+        {"all", "HTTP_TRACEPARENT=00-" TRACE "-00000000000000aa-00", "a=1", 1},
+        {"all", "HTTP_TRACEPARENT=00-1af7651916cd43dd8448eb211c80319c-00000000000000aa-03", NULL,
+         1},
+        {"all", "HTTP_TRACEPARENT=x", NULL, 1},
+        {"none", "HTTP_TRACEPARENT=00-" TRACE "-00000000000000aa-03", NULL, 1 | TRC_FLAG_RANDOM},
+    };
+    const struct trc_format *list[3] = {NULL};
+    for (int i = 0; i < 2; i++)
+        list[i] = trc_format_find(trc_slice_of(formats[i]));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        print_message("%s %s\n", rows[i].trust, rows[i].traceparent);
+        trc_journal_free(journal);
+        assert_int_equal(tracer_setup(list, list), 0);
+        trust(rows[i].trust);
+        BEGIN(0, "HTTP_UBER_TRACE_ID=" TRACE ":00000000000000bb:0:1", rows[i].traceparent,
+              "HTTP_TRACESTATE=a=1");
+        end(0, 200);
+        const struct trc_span *s = only_span();
+        assert_int_equal(s->flags, rows[i].flags);
+        assert_int_equal(s->parent_id, strcmp(rows[i].trust, "all") == 0 ? 0xbb : 0);
+        if (rows[i].kept)
+            assert_str(s, TRC_STR_STATE, rows[i].kept);
+        else
+            assert_null(trc_span_get(s, TRC_STR_STATE).p);
+    }
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_stranger_gets_a_new_trace_with_a_link),
         TEST(a_peer_of_the_list_is_continued),
+        TEST(what_another_format_says_of_the_trace_is_kept),
         TEST(a_stranger_cannot_decide),
         TEST(a_strangers_debug_id_forces_nothing),
         TEST(a_stranger_without_a_context_is_no_link),
