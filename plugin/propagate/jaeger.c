@@ -142,17 +142,19 @@ static void add_uberctx(const struct trc_prefixed *header, struct trc_baggage *b
         trc_baggage_add(baggage, (struct trc_slice){key, rest.len}, v);
 }
 
-/* k1=v1, k2=v2: decoded as a whole, then split; an item without exactly one '=' is skipped. */
+/* k1=v1, k2=v2: decoded as a whole, then split; an item without exactly one '=' is skipped. Each
+ * that is not is looked for among those that are there, so both bytes and items have a limit. */
 static void add_jaeger_baggage(struct trc_slice header, struct trc_baggage *baggage) {
     char text[TRC_BAGGAGE_BYTES];
     struct trc_buf decoded = trc_buf_over(text, sizeof(text));
     struct trc_slice rest = header;
-    if (trc_percent_decode(&decoded, header, true) == 0)
-        rest = trc_buf_slice(&decoded);
-    if (decoded.overflow) {
+    unsigned items = 0;
+    if (header.len > sizeof(text)) {
         baggage->truncated = true;
         return;
     }
+    if (trc_percent_decode(&decoded, header, true) == 0)
+        rest = trc_buf_slice(&decoded);
     while (rest.len > 0) {
         const char *comma = memchr(rest.p, ',', rest.len);
         struct trc_slice item = {rest.p, comma ? (size_t)(comma - rest.p) : rest.len};
@@ -166,6 +168,10 @@ static void add_jaeger_baggage(struct trc_slice header, struct trc_baggage *bagg
         struct trc_slice value = {eq + 1, item.len - (size_t)(eq - item.p) - 1};
         if (key.len == 0 || (value.len && memchr(value.p, '=', value.len)))
             continue;
+        if (items++ == TRC_BAGGAGE_ITEMS) {
+            baggage->truncated = true;
+            return;
+        }
         trc_baggage_add(baggage, key, trc_slice_trim(value));
     }
 }
