@@ -168,7 +168,8 @@ static void inject_baggage(const struct trc_outgoing *what, const struct trc_car
     struct trc_slice keys[MEMBERS_MAX + 1], header = carrier->value[0];
     if (header.p)
         header = trc_slice_trim(header);
-    unsigned members = keys_of(header, keys);
+    bool cut = false;
+    unsigned members = keys_of(within_limit(header, &cut), keys);
     const unsigned came = members;
     struct trc_tag add[TRC_BAGGAGE_ITEMS];
     unsigned count = 0;

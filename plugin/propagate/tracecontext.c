@@ -27,6 +27,8 @@ enum { SAMPLED = 0x01, RANDOM = 0x02 };
 #define MEMBERS_MAX 32 /* "tracestate Header Field Values" */
 #define KEY_MAX 256
 #define VALUE_MAX 256
+/* All of them at their longest, with what separates them: what is more is white space. */
+#define STATE_MAX (MEMBERS_MAX * (KEY_MAX + 1 + VALUE_MAX + 1))
 
 /* --- traceparent ------------------------------------------------------------------------------ */
 
@@ -113,7 +115,7 @@ static bool is_state(struct trc_slice rest) {
  */
 static struct trc_slice state_of(const struct trc_carrier *carrier) {
     struct trc_slice s = carrier->value[TRACESTATE];
-    if (!s.p || carrier->repeated & (1u << TRACESTATE) || !is_state(s))
+    if (!s.p || s.len > STATE_MAX || carrier->repeated & (1u << TRACESTATE) || !is_state(s))
         return (struct trc_slice){NULL, 0};
     return trc_slice_trim(s);
 }
