@@ -25,6 +25,7 @@ struct trc_carrier {
     uint64_t repeated;             /* bit i: header i was there more than once */
     const struct trc_prefixed *prefixed; /* those with the format's prefix, in order */
     unsigned prefixed_count;
+    bool prefixed_more; /* there are more than TRC_PREFIXED_MAX, and these are the first */
 };
 
 /* What extract found. Slices point into the request or are constants. */

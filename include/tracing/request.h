@@ -37,6 +37,7 @@ struct trc_request {
                           last one, which is the one applications see */
     struct trc_prefixed prefixed[TRC_PREFIXED_MAX];
     unsigned prefixed_count;
+    bool prefixed_more;      /* there were more */
     unsigned variable_count; /* variables in the packet, wanted or not */
     uint64_t start_unix_ns;  /* when the server took the connection up */
 };

@@ -45,6 +45,8 @@ static void add_prefixed(struct trc_request *out, const char *key, size_t key_le
     if (out->prefixed_count < TRC_PREFIXED_MAX)
         out->prefixed[out->prefixed_count++] =
             (struct trc_prefixed){{key + prefix_len, key_len - prefix_len}, value};
+    else
+        out->prefixed_more = true;
 }
 
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
@@ -56,6 +58,7 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
     memset(out->value, 0, names->count * sizeof(out->value[0]));
     out->present = out->repeated = 0;
     out->prefixed_count = 0;
+    out->prefixed_more = false;
     while (p < end) {
         rc = -EINVAL;
         if (end - p < 4)

@@ -179,6 +179,7 @@ static void add_jaeger_baggage(struct trc_slice header, struct trc_baggage *bagg
 static void extract_baggage(const struct trc_carrier *carrier, struct trc_baggage *baggage) {
     for (unsigned i = 0; i < carrier->prefixed_count; i++)
         add_uberctx(&carrier->prefixed[i], baggage);
+    baggage->truncated |= carrier->prefixed_more;
     if (carrier->value[BAGGAGE].p)
         add_jaeger_baggage(carrier->value[BAGGAGE], baggage);
 }
@@ -211,7 +212,8 @@ static bool put_cgi_name(struct trc_buf *b, struct trc_slice key) {
     return !b->overflow;
 }
 
-/* Is it in the request, or about to be? Keys that only differ in case make one name. */
+/* Is it in the request, as far as anybody knows, or about to be? Keys that only differ in case make
+ * one name. */
 static bool is_there(const struct trc_carrier *carrier, struct trc_slice name,
                      const struct trc_injection *out) {
     struct trc_slice rest = {name.p + sizeof(PREFIX) - 1, name.len - (sizeof(PREFIX) - 1)};
@@ -221,7 +223,7 @@ static bool is_there(const struct trc_carrier *carrier, struct trc_slice name,
     for (unsigned i = 0; i < out->count; i++)
         if (trc_slice_equal(out->item[i].name, name))
             return true;
-    return false;
+    return carrier->prefixed_more;
 }
 
 /* Items that came as uberctx-* headers are in the request already; those of jaeger-baggage are not.

@@ -85,6 +85,7 @@ static struct trc_carrier carrier_of(const struct trc_active_format *active,
         .repeated = request->repeated >> active->base,
         .prefixed = request->prefixed,
         .prefixed_count = active->format->prefix ? request->prefixed_count : 0,
+        .prefixed_more = active->format->prefix && request->prefixed_more,
     };
 }
 

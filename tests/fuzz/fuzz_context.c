@@ -95,7 +95,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (unsigned f = 0; trc_formats[f]; f++) {
         struct trc_slice values[HEADERS_MAX] = {{NULL, 0}}, rest = {(const char *)data, size};
         struct trc_prefixed prefixed[8];
-        struct trc_carrier carrier = {values, size ? data[0] == '!' : 0, prefixed, 0};
+        struct trc_carrier carrier = {values, size ? data[0] == '!' : 0, prefixed, 0, false};
         unsigned headers = 0;
         while (trc_formats[f]->headers[headers])
             headers++;

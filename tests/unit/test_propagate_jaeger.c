@@ -31,7 +31,7 @@ static struct trc_carrier carrier_of(const struct sent *s) {
         prefixed[count].rest = (struct trc_slice){s->prefixed[count], name_len};
         prefixed[count].value = on_guard(3 + count, eq + 1);
     }
-    return (struct trc_carrier){values, 0, prefixed, count};
+    return (struct trc_carrier){values, 0, prefixed, count, false};
 }
 
 static int extract(const struct sent *s) {

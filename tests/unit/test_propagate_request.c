@@ -313,9 +313,28 @@ static void baggage_never_crowds_out_a_context(void **state) {
     trc_journal_free(tracer.journal);
 }
 
+/* One header more than are looked at: it is counted as left out, and nothing is set over it. */
+static void a_header_too_many_is_left_alone(void **state) {
+    (void)state;
+    const struct row row = {
+        .extract = "baggage,jaeger", .inject = "jaeger,baggage", .trust = "all"};
+    size_t len = put(packet, "HTTP_BAGGAGE=k65=other");
+    char header[32];
+    for (int i = 1; i <= TRC_PREFIXED_MAX + 1; i++) {
+        snprintf(header, sizeof(header), "HTTP_UBERCTX_K%d=v", i);
+        len += put(packet + len, header);
+    }
+    begin(&row, len);
+    assert_true(trc_journal_slot(tracer.journal, 0, 0)->baggage.truncated);
+    for (unsigned i = 0; i < injection.count; i++)
+        assert_false(trc_slice_equal(injection.item[i].name, TRC_SLICE("HTTP_UBERCTX_K65")));
+    trc_journal_free(tracer.journal);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_application_sees_what_goes_on),
+        cmocka_unit_test(a_header_too_many_is_left_alone),
         cmocka_unit_test(baggage_never_crowds_out_a_context),
     };
     return cmocka_run_group_tests_name("propagate: request", tests, NULL, NULL);
