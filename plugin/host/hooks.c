@@ -97,12 +97,17 @@ static bool is_request(uint8_t modifier1, uint8_t modifier2) {
     }
 }
 
+static bool speaks_http(const struct uwsgi_socket *socket) {
+    const char *name = socket->proto_name ? socket->proto_name : uwsgi.protocol;
+    return name && strncmp(name, "http", 4) == 0; /* http, http11, https */
+}
+
 /* uWSGI's HTTP parser takes the address of any peer for an IPv4 one: of a UNIX socket's it reads
  * 0.0.0.0, or bytes of the path that the peer chose for its own end. A real one, of the PROXY
- * protocol, comes with its port. */
+ * protocol, comes with its port. Over the other protocols a front end wrote it. */
 static bool is_peer_made_up(const struct wsgi_request *wsgi_req,
                             const struct trc_request *request) {
-    return wsgi_req->socket->family == AF_UNIX && wsgi_req->proto_parser_buf &&
+    return wsgi_req->socket->family == AF_UNIX && speaks_http(wsgi_req->socket) &&
            !request->value[TRC_FIELD_PEER_PORT].p;
 }
 

@@ -387,6 +387,29 @@ PY
   spans all 'root and len(references) == 1 and "peer.ipv4" not in tags'
 }
 
+@test "tracing-trust over SCGI: whom the front end names, with a port or without" {
+  start_collector
+  WITHOUT=http-socket start_uwsgi <<INI
+processes = 1
+wsgi-file = $APPS/app.py
+scgi-socket = $WORK/scgi.sock
+tracing-trust = 10.0.0.0/8, unix
+tracing-baggage-tag = user
+INI
+  "$PYTHON" - <<'PY'
+import socket
+for peer in '192.0.2.1', '10.1.2.3':
+    variables = {'CONTENT_LENGTH': '0', 'SCGI': '1', 'REQUEST_METHOD': 'GET', 'PATH_INFO': '/hello', 'REQUEST_URI': '/hello',
+                 'REMOTE_ADDR': peer, 'HTTP_UBER_TRACE_ID': 'abc:def:0:1', 'HTTP_UBERCTX_USER': 'alice'}
+    head = ''.join(f'{k}\0{v}\0' for k, v in variables.items()).encode()
+    s = socket.socket(socket.AF_UNIX)
+    s.connect('scgi.sock')
+    s.sendall(b'%d:%s,' % (len(head), head))
+    assert s.recv(100)
+PY
+  need_stranger_and_friend
+}
+
 @test "tracing-trust over the uwsgi protocol: the peer is whom the front end names" {
   start_collector
   WITHOUT=http-socket start_uwsgi <<INI
