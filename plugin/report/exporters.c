@@ -97,6 +97,16 @@ static struct trc_slice take_until(struct trc_slice *s, const char *stops) {
     return taken;
 }
 
+/* Takes the scheme off the front of *s, or what stands in its place; nothing when that is a user.
+ */
+static struct trc_slice take_scheme(struct trc_slice *s) {
+    struct trc_slice rest = *s, scheme = take_until(&rest, ":/?#@");
+    if (rest.len > 0 && rest.p[0] == '@')
+        return (struct trc_slice){s->p, 0};
+    *s = rest;
+    return scheme;
+}
+
 static bool take_prefix(struct trc_slice *s, const char *prefix) {
     size_t len = strlen(prefix);
     if (s->len < len || memcmp(s->p, prefix, len) != 0)
@@ -268,7 +278,7 @@ static bool is_printable(struct trc_slice s) {
 }
 
 void trc_exporter_show(struct trc_slice url, char *out, size_t cap) {
-    struct trc_slice rest = url, scheme = take_until(&rest, ":");
+    struct trc_slice rest = url, scheme = take_scheme(&rest);
     struct trc_buf b = trc_buf_over(out, cap - 1);
     bool slashes = take_prefix(&rest, "://");
     /* An @ in a path is taken for the end of a password that should have been encoded. */
@@ -295,7 +305,7 @@ int trc_exporter_parse(struct trc_slice url, size_t udp_packet, struct trc_expor
         return refuse(why, "a space or a control character in the URL");
     if (url.len >= sizeof(e.url))
         return refuse(why, "the URL is longer than %zu bytes", sizeof(e.url) - 1);
-    struct trc_slice rest = url, scheme = take_until(&rest, ":");
+    struct trc_slice rest = url, scheme = take_scheme(&rest);
     while (e.kind->scheme && !trc_slice_equal(scheme, trc_slice_of(e.kind->scheme)))
         e.kind++;
     if (!e.kind->scheme)

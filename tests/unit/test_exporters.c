@@ -87,7 +87,11 @@ static const struct {
     {"Jaeger+udp://h", "unknown scheme 'Jaeger+udp'", "allowed"},
     {":", "unknown scheme ''", "allowed"},
     {"://h", "unknown scheme ''", "allowed"},
+    {"h/v1/traces?secret", "unknown scheme 'h'", "allowed"}, /* forgotten */
+    {"h?secret", "unknown scheme 'h'", "allowed"},
+    {"secret@h", "unknown scheme ''", "allowed"},
     {"jaeger+udp", "no ':'", "jaeger+udp:"},
+    {"otlp+http//h?secret", "no ':'", "otlp+http:"},
     {"jaeger+udp:", "no '//'", "jaeger+udp://host:port"},
     {"jaeger+udp:/h", "no '//'", "jaeger+udp://host:port"},
     {"jaeger+udp:h:6831", "no '//'", "jaeger+udp://host:port"},
@@ -213,6 +217,11 @@ static void shows_no_secret(void **state) {
         "otlp.json+http://secret?x@h/p",
         "://secret@",
         "foo:secret@?secret",
+        "h/p?secret",
+        "h?k=secret",
+        "secret@h",
+        "otlp+http//u:secret@h",
+        "otlp+http//h?secret",
     };
     for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++)
         for (size_t cap = 1; cap < 64; cap++) {
