@@ -57,8 +57,8 @@ trc_translate trc_translate_copy, trc_translate_ms, trc_translate_duration;
  */
 
 trc_translate trc_translate_exporters, trc_translate_otlp_traces_endpoint,
-    trc_translate_otlp_endpoint, trc_translate_jaeger_endpoint, trc_translate_agent,
-    trc_translate_headers, trc_translate_compression;
+    trc_translate_otlp_endpoint, trc_translate_jaeger_endpoint, trc_translate_agent_host,
+    trc_translate_agent_port, trc_translate_headers, trc_translate_compression;
 
 /* JAEGER_USER with JAEGER_PASSWORD, JAEGER_AUTH_TOKEN. Returns the variable that gave *http its
  * credentials, or NULL. */

@@ -166,26 +166,43 @@ int trc_translate_jaeger_endpoint(const char *value, struct trc_buf *out,
     return put_url(out, "jaeger", value, NULL, why);
 }
 
-/* Either variable alone is enough, so both are read here. */
-int trc_translate_agent(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
-    (void)value;
-    const char *host = trc_environment_get("JAEGER_AGENT_HOST");
-    const char *port = trc_environment_get("JAEGER_AGENT_PORT");
+static int put_agent(struct trc_buf *out, const char *host, const char *port,
+                     char why[TRC_ERROR_TEXT_MAX]) {
     size_t start = out->len;
-    bool bare_v6 = host && strchr(host, ':') && host[0] != '[';
+    bool bare_v6 = strchr(host, ':') && host[0] != '[';
     put(out, "jaeger+udp://");
     put(out, bare_v6 ? "[" : "");
-    put(out, host ? host : "localhost");
+    put(out, host);
     put(out, bare_v6 ? "]:" : ":");
-    put(out, port ? port : "6831");
+    put(out, port);
     return settle(out, start, why);
+}
+
+/* A port that is none costs no host: Kubernetes sets JAEGER_AGENT_PORT to tcp://10.0.0.1:6831
+ * where there is a service called jaeger-agent (its "Service", "Environment variables"). */
+int trc_translate_agent_host(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
+    const char *port = trc_environment_get("JAEGER_AGENT_PORT");
+    size_t start = out->len;
+    int rc = put_agent(out, value, "6831", why);
+    if (rc || !port)
+        return rc;
+    trc_buf_rewind(out, start);
+    if (put_agent(out, value, port, why) == 0)
+        return 0;
+    trc_environment_ignored("JAEGER_AGENT_PORT", why);
+    return put_agent(out, value, "6831", why);
+}
+
+/* Of no host, or of one that has been passed by. */
+int trc_translate_agent_port(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
+    return put_agent(out, "localhost", value, why);
 }
 
 static void put_jaeger(struct trc_buf *out) {
     static const struct endpoint endpoints[] = {
         {"JAEGER_ENDPOINT", trc_translate_jaeger_endpoint},
-        {"JAEGER_AGENT_HOST", trc_translate_agent},
-        {"JAEGER_AGENT_PORT", trc_translate_agent},
+        {"JAEGER_AGENT_HOST", trc_translate_agent_host},
+        {"JAEGER_AGENT_PORT", trc_translate_agent_port},
         {NULL, NULL},
     };
     put_endpoint(out, endpoints, "jaeger+udp://localhost:6831");
