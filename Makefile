@@ -53,7 +53,7 @@ FLAGS_plain := -O1
 FLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_tsan  := -O1 -fsanitize=thread
 FLAGS_bench := -O2 -fPIC -fvisibility=hidden
-LIBS          = thrift_c_glib libcurl jansson zlib
+LIBS          = thrift_c_glib libcurl libcrypto jansson zlib
 LIBS_CFLAGS   = $(shell pkg-config --cflags $(LIBS))
 LIBS_LDLIBS   = $(shell pkg-config --libs $(LIBS))
 TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE -g $(FLAGS_$(VARIANT)) -Wall -Wextra -Werror -MMD -MP \

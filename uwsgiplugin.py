@@ -19,7 +19,7 @@ def _pkg_config(what, *packages):
 
 NAME = 'tracing'
 
-PACKAGES = 'thrift_c_glib', 'libcurl', 'jansson', 'zlib'
+PACKAGES = 'thrift_c_glib', 'libcurl', 'libcrypto', 'jansson', 'zlib'
 
 # Hidden by default: uWSGI opens plugins RTLD_GLOBAL, and every symbol of ours would be everybody's.
 CFLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-flto=auto', '-fvisibility=hidden', '-Wall', '-Wextra', '-I' + os.path.join(_root, 'include')]

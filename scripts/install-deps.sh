@@ -21,7 +21,7 @@ build    python3                       uwsgi --build-plugin runs uWSGI's builder
 build    uwsgi-core                    /usr/bin/uwsgi, its builder and its uwsgi.h (embedded)
 build    libcap-dev                    uwsgi.h includes sys/capability.h
 build    libpcre3-dev                  uwsgi.h includes pcre.h
-build    libssl-dev                    uwsgi.h includes openssl/ssl.h
+build    libssl-dev                    uwsgi.h includes openssl/ssl.h; what libcurl must find set up
 build    uuid-dev                      uwsgi.h includes uuid/uuid.h
 build    zlib1g-dev                    uwsgi.h includes zlib.h; messages in gzip
 build    libcurl4-openssl-dev          export over HTTP; with OpenSSL, as uWSGI itself has it

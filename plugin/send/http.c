@@ -15,6 +15,7 @@
 #include "http_answer.h"
 #include "tracing/clock.h"
 #include <errno.h>
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -47,7 +48,11 @@ struct trc_sender {
 
 static const struct trc_http_config defaults;
 
+/* OpenSSL is told not to take itself down at the process's exit, before libcurl makes it ready: a
+ * reporter that was left alone may be in the middle of a handshake, and would crash. */
 int trc_http_init(void) {
+    if (OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL) != 1)
+        return -ENOMEM;
     return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? 0 : -ENOMEM;
 }
 

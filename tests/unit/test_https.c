@@ -6,6 +6,7 @@
 #include "http_rig.h"
 #include "tracing/fetch.h"
 #include <fcntl.h>
+#include <openssl/crypto.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -224,6 +225,29 @@ static void asks_whom_it_trusts_and_says_who_it_is(void **state) {
     assert_int_equal(ask(strict_port, &config), 0);
 }
 
+/* --- The end of a process ------------------------------------------------------------------ */
+
+static bool tells_whether_tls_works; /* in a child */
+
+/* OpenSSL starts nothing more once it has taken itself down. */
+static void tell_whether_tls_works(void) {
+    if (tells_whether_tls_works)
+        _exit(OPENSSL_init_crypto(OPENSSL_INIT_LOAD_CRYPTO_STRINGS, NULL) == 1 ? 0 : 1);
+}
+
+/* A thread that was left alone may be in the middle of it. */
+static void works_until_the_process_is_gone(void **state) {
+    (void)state;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0) {
+        tells_whether_tls_works = true;
+        exit(2);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup(f, setup)
 
 int main(void) {
@@ -235,6 +259,8 @@ int main(void) {
         TEST(says_what_is_wrong_with_its_own),
         TEST(bears_a_server_without_tls),
         TEST(asks_whom_it_trusts_and_says_who_it_is),
+        TEST(works_until_the_process_is_gone),
     };
+    atexit(tell_whether_tls_works); /* before OpenSSL does the same: it is called last */
     return cmocka_run_group_tests(tests, start_all, stop_all);
 }
