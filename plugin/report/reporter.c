@@ -101,15 +101,15 @@ static void failed(struct reporter *r, const char *why, const char *and_now) {
     trc_news_fails(&r->news, why, and_now);
 }
 
-/* Ends the look: the next one that sends is a while away, as long as the collector asked for or, if
- * it did not, between half and all of a time that grows. At random, so that the reporters which
- * failed together do not come back together. */
+/* Ends the look: the next one that sends is a while away, between half and all of a time that grows
+ * or, if the collector asked for a time, as much longer than that. At random, so that the reporters
+ * which failed together, or were told the same date, do not come back together. */
 static int postpone(struct reporter *r, const char *why, uint64_t retry_after_ns) {
     uint64_t next = r->backoff_ns ? r->backoff_ns * 2 : r->interval_ns;
     r->backoff_ns = next < BACKOFF_MAX_NS ? next : BACKOFF_MAX_NS;
-    uint64_t less_ns = trc_random_next(&r->random) % (r->backoff_ns / 2 + 1);
+    uint64_t some_ns = trc_random_next(&r->random) % (r->backoff_ns / 2 + 1);
     r->retry_at_ns =
-        trc_clock_mono_ns() + (retry_after_ns ? retry_after_ns : r->backoff_ns - less_ns);
+        trc_clock_mono_ns() + (retry_after_ns ? retry_after_ns + some_ns : r->backoff_ns - some_ns);
     failed(r, why, "will try again");
     return -EAGAIN;
 }

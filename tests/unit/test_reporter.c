@@ -173,6 +173,19 @@ static void waits_as_long_as_it_is_asked_to(void **state) {
         postpone(&r, "why", 0);
     postpone(&r, "why", TRC_NS_PER_MS); /* ...or shorter */
     assert_int_equal(r.retry_at_ns, rig_now_ns + TRC_NS_PER_MS);
+    /* Workers that were all told a date do not come back together, and none too soon. */
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int round = 0; round < 200; round++) {
+        r = idle_reporter();
+        assert_int_equal(trc_random_seed(&r.random), 0);
+        postpone(&r, "why", 0);
+        postpone(&r, "why", 90 * TRC_NS_PER_S);
+        uint64_t wait = r.retry_at_ns - rig_now_ns;
+        assert_in_range(wait, 90 * TRC_NS_PER_S, 91 * TRC_NS_PER_S);
+        least = wait < least ? wait : least;
+        most = wait > most ? wait : most;
+    }
+    assert_true(most - least > TRC_NS_PER_S / 2);
     rig_now_ns = 0;
     rig_config.flush_interval_ns = TRC_NS_PER_MS;
     rig_sinks[0].refuse = 1;
