@@ -92,5 +92,7 @@ int trc_http_judge(const struct trc_http_exchange *x, const struct trc_http_wire
     }
     if (x->code != CURLE_OK)
         return broken(x, result->why);
+    if (x->status < 200) /* 101, of which libcurl thinks that it is the answer */
+        return tell_status(x, result->why);
     return taken(x, wire, result);
 }
