@@ -18,12 +18,18 @@
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 /* As opentelemetry-proto docs/specification.md, "OTLP/HTTP Response", bounds it. */
 #define BODY_BYTES_MAX (4u * 1024u * 1024u)
 #define RETRY_AFTER_MAX_S 300 /* what is in the ring by then is all that is left anyway */
 #define WAIT_MS 100           /* between looks at a transfer, when nobody says otherwise */
 #define SECRET_BYTES_MIN 4    /* what is shorter stands in any text */
+
+struct secret {
+    struct trc_slice text;
+    const char *apart; /* what stands between the parts of it that are secrets, too */
+};
 
 struct trc_sender {
     const struct trc_endpoint *endpoint;
@@ -38,7 +44,7 @@ struct trc_sender {
     size_t body_len, body_cap;
     bool too_large;
 
-    struct trc_slice secrets[TRC_HTTP_HEADERS_MAX + 3]; /* a query, and credentials */
+    struct secret secrets[TRC_HTTP_HEADERS_MAX + 3]; /* and a query, and credentials */
     unsigned secret_count;
     char basic[(sizeof(((struct trc_endpoint *)0)->user) +
                 sizeof(((struct trc_endpoint *)0)->password)) *
@@ -76,21 +82,19 @@ static bool given(const char *text) {
     return text && text[0];
 }
 
-static void add_secret(struct trc_sender *s, struct trc_slice secret) {
-    if (secret.len >= SECRET_BYTES_MIN)
-        s->secrets[s->secret_count++] = secret;
+static void add_secret(struct trc_sender *s, struct trc_slice text, const char *apart) {
+    s->secrets[s->secret_count++] = (struct secret){text, apart};
 }
 
-/* The last word of a header's value: of "Authorization: Bearer abc" what nobody should see. */
+/* A header's value and its words, but for the scheme of "Authorization: Bearer abc", which is of
+ * use in what a collector says. */
 static void add_header_secret(struct trc_sender *s, const char *header) {
     const char *colon = strchr(header, ':');
     struct trc_slice value = trc_slice_trim(trc_slice_of(colon ? colon + 1 : header));
-    const char *space = value.len ? memrchr(value.p, ' ', value.len) : NULL;
-    if (space) {
-        value.len -= (size_t)(space + 1 - value.p);
-        value.p = space + 1;
-    }
-    add_secret(s, value);
+    const char *space = value.len ? memchr(value.p, ' ', value.len) : NULL;
+    if (space && strncasecmp(header, "Authorization:", strlen("Authorization:")) == 0)
+        value = trc_slice_trim((struct trc_slice){space, value.len - (size_t)(space - value.p)});
+    add_secret(s, value, " \t,;=");
 }
 
 /* user:password in base64 (RFC 4648 section 4), as Basic credentials go out (RFC 7617). */
@@ -107,18 +111,38 @@ static void add_basic_secret(struct trc_sender *s, const char *user, const char 
         for (int shift = 18; shift >= 0; shift -= 6)
             s->basic[n++] = digits[bits >> shift & 63];
     }
-    add_secret(s, (struct trc_slice){s->basic, ((size_t)len * 8 + 5) / 6}); /* without padding */
+    /* Without padding. */
+    add_secret(s, (struct trc_slice){s->basic, ((size_t)len * 8 + 5) / 6}, "");
 }
 
-static void blot_out(const struct trc_sender *s, char *text, size_t len) {
+/* Returns whether there was something. */
+static bool blot(char *text, size_t len, struct trc_slice secret) {
+    char *at = text;
+    bool found = false;
+    while (secret.len >= SECRET_BYTES_MIN &&
+           (at = memmem(at, len - (size_t)(at - text), secret.p, secret.len)) != NULL) {
+        memset(at, '*', secret.len);
+        at += secret.len;
+        found = true;
+    }
+    return found;
+}
+
+static bool blot_out(const struct trc_sender *s, char *text, size_t len) {
+    bool found = false;
     for (unsigned i = 0; i < s->secret_count; i++) {
-        struct trc_slice secret = s->secrets[i];
-        char *at = text;
-        while ((at = memmem(at, len - (size_t)(at - text), secret.p, secret.len)) != NULL) {
-            memset(at, '*', secret.len);
-            at += secret.len;
+        struct trc_slice rest = s->secrets[i].text;
+        found |= blot(text, len, rest);
+        while (rest.len > 0) {
+            struct trc_slice part = {rest.p, 0};
+            while (part.len < rest.len && !strchr(s->secrets[i].apart, part.p[part.len]))
+                part.len++;
+            found |= blot(text, len, part);
+            part.len += part.len < rest.len; /* and what is behind it */
+            rest = (struct trc_slice){rest.p + part.len, rest.len - part.len};
         }
     }
+    return found;
 }
 
 /* --- What libcurl calls -------------------------------------------------------------------- */
@@ -166,12 +190,12 @@ static bool set_headers(struct trc_sender *s, const struct trc_http_config *conf
     }
     const char *query = strchr(s->endpoint->path, '?');
     if (query)
-        add_secret(s, trc_slice_of(query + 1));
+        add_secret(s, trc_slice_of(query + 1), "&=");
     return ok && curl_easy_setopt(s->easy, CURLOPT_HTTPHEADER, s->headers) == CURLE_OK;
 }
 
 static bool set_basic(struct trc_sender *s, const char *user, const char *password) {
-    add_secret(s, trc_slice_of(password));
+    add_secret(s, trc_slice_of(password), "");
     add_basic_secret(s, user, password);
     return curl_easy_setopt(s->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC) == CURLE_OK &&
            curl_easy_setopt(s->easy, CURLOPT_USERNAME, user) == CURLE_OK &&
@@ -186,7 +210,7 @@ static bool set_credentials(struct trc_sender *s, const struct trc_http_config *
         return set_basic(s, config->user, config->password ? config->password : "");
     if (!given(config->token))
         return true;
-    add_secret(s, trc_slice_of(config->token));
+    add_secret(s, trc_slice_of(config->token), "");
     return curl_easy_setopt(s->easy, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER) == CURLE_OK &&
            curl_easy_setopt(s->easy, CURLOPT_XOAUTH2_BEARER, config->token) == CURLE_OK;
 }
@@ -291,8 +315,6 @@ static void describe(struct trc_sender *s, CURLcode code, struct trc_http_exchan
     out->retry_after_ns = after_s > 0 ? (uint64_t)after_s * TRC_NS_PER_S : 0;
     out->redirect = redirect;
     out->error = s->error[0] ? s->error : curl_easy_strerror(code);
-    if (s->body_len > 0)
-        blot_out(s, s->body, s->body_len);
     out->body = (struct trc_slice){s->body, s->body_len};
 }
 
@@ -309,7 +331,14 @@ static int http_send(struct trc_sender *s, struct trc_slice message,
     s->error[0] = '\0';
     describe(s, run(s, patience), &exchange);
     int rc = trc_http_judge(&exchange, s->endpoint->wire, result);
-    blot_out(s, result->why, strlen(result->why));
+    /* What is counted is as it came; what is said of it is read again, before it is cut, from what
+     * may be shown: "1000" may be a tenant and a number of spans. */
+    if (s->body_len > 0 && blot_out(s, s->body, s->body_len)) {
+        struct trc_send_result shown;
+        (void)trc_http_judge(&exchange, s->endpoint->wire, &shown);
+        memcpy(result->why, shown.why, sizeof(result->why));
+    }
+    (void)blot_out(s, result->why, strlen(result->why));
     free(s->body); /* a large one is an exception, and must not stay for good */
     s->body = NULL;
     s->body_len = s->body_cap = 0;

@@ -6,6 +6,7 @@
 #define CURL_DISABLE_TYPECHECK
 #include "http_rig.h"
 #include "torture.h"
+#include "tracing/otlp_answer.h"
 #include <curl/curl.h>
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -410,9 +411,18 @@ static void blots_out_what_is_secret(void **state) {
     config.headers[0] = "X-Api-Key: Key swordfish";
     strcat(endpoint.path, "?key=catword");
     config.headers[1] = "X-Tenant: 7";
+    config.headers[2] = "Cookie: a=codeword; b=crossword";
     static const char *const echoes[] = {
-        "pass word", "no pass word here", "Basic dXNyOnBhc3Mgd29yZA==",
-        "swordfish", "Key swordfish 7",   "swordfishswordfish",
+        "codeword",
+        "a=codeword; b=crossword",
+        "cookie b is crossword",
+        "no such key: catword",
+        "pass word",
+        "no pass word here",
+        "Basic dXNyOnBhc3Mgd29yZA==",
+        "swordfish",
+        "Key swordfish 7",
+        "swordfishswordfish",
     };
     for (size_t i = 0; i < sizeof(echoes) / sizeof(echoes[0]); i++)
         for (int status = 200; status <= 400; status += 200) {
@@ -425,6 +435,12 @@ static void blots_out_what_is_secret(void **state) {
             assert_null(strstr(result.why, "ZA"));
             assert_non_null(strstr(result.why, "***"));
         }
+    config.headers[3] = "Authorization: Bearer password";
+    ask("HTTP/1.1 400 X\r\nContent-Length: 19\r\n\r\nno Bearer: password", RIG_KEEP);
+    assert_string_equal(result.why, "answered 400: no Bearer: ********");
+    config.headers[3] = "Authorization: password";
+    ask("HTTP/1.1 400 X\r\nContent-Length: 19\r\n\r\nno Bearer: password", RIG_KEEP);
+    assert_string_equal(result.why, "answered 400: no Bearer: ********");
     ask("HTTP/1.1 400 X\r\nContent-Length: 1\r\n\r\n7", RIG_KEEP); /* no secret at that length */
     assert_string_equal(result.why, "answered 400: 7");
     ask(HEAD("302 X") "Location: http://h/swordfish\r\n\r\n", RIG_KEEP);
@@ -435,6 +451,22 @@ static void blots_out_what_is_secret(void **state) {
     strcat(reply, "swordfish");
     ask(reply, RIG_CLOSE);
     assert_null(strstr(result.why, "swo"));
+}
+
+/* A tenant whose name is a number of spans, too. */
+static void counts_what_looks_like_a_secret(void **state) {
+    (void)state;
+    static const struct trc_http_wire json = {"/v1/traces", "application/json",
+                                              trc_otlp_answer_json};
+    endpoint.wire = &json;
+    config.headers[0] = "X-Tenant: 1000";
+    assert_int_equal(ask("HTTP/1.1 200 OK\r\nContent-Length: 75\r\n\r\n{\"partialSuccess\":"
+                         "{\"rejectedSpans\":\"1000\",\"errorMessage\":\"1000 is locked\"}}",
+                         RIG_KEEP),
+                     0);
+    assert_int_equal(result.rejected, 1000);
+    assert_null(strstr(result.why, "1000 is"));
+    assert_non_null(strstr(result.why, "**** is locked"));
 }
 
 /* --- Patience ------------------------------------------------------------------------------ */
@@ -597,6 +629,7 @@ int main(void) {
         TEST(honours_retry_after),
         TEST(bounds_what_it_reads),
         TEST(blots_out_what_is_secret),
+        TEST(counts_what_looks_like_a_secret),
         TEST(gives_up_when_told),
         TEST(hangs_no_longer_than_its_timeout),
         TEST(bears_a_server_that_accepts_nothing),
