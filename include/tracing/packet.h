@@ -12,9 +12,9 @@
 
 #include "tracing/request.h"
 
-/* Walks `len` bytes at `packet` and fills *out, but for the start, for each name in `names` and each
- * variable that begins with `prefix` (at least 8 bytes; absent: none). Returns 0, or -EINVAL when
- * the bytes are not such a list; *out then holds what came before. Reads nothing outside
+/* Walks `len` bytes at `packet` and fills *out, but for the start, for each name in `names` and
+ * each variable that begins with `prefix` (at least 8 bytes; absent: none). Returns 0, or -EINVAL
+ * when the bytes are not such a list; *out then holds what came before. Reads nothing outside
  * [packet, packet + len). Thread: request. */
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out);

@@ -13,19 +13,26 @@
 
 extern struct uwsgi_server uwsgi;
 
-void trc_instance_finish(unsigned first, unsigned last) {
-    uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
-    for (unsigned w = first; w <= last; w++) {
-        uint64_t queued = 0;
-        trc_journal_recover(trc_host.journal, w, now);
-        for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
-            struct trc_accounts a;
-            trc_journal_accounts(trc_host.journal, (int)w, e, &a);
-            queued += a.queued;
-        }
-        if (queued && (!trc_worker_start_reporters(w) || trc_reporters_stop(deadline)))
-            return; /* out of time: the accounts tell what is left */
+uint64_t trc_host_exit_deadline(void) {
+    return trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns;
+}
+
+static bool has_queued(unsigned worker) {
+    struct trc_accounts a;
+    uint64_t queued = 0;
+    for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+        trc_journal_accounts(trc_host.journal, (int)worker, e, &a);
+        queued += a.queued;
     }
+    return queued > 0;
+}
+
+void trc_instance_finish(unsigned first, unsigned last, uint64_t deadline) {
+    for (unsigned w = first; w <= last; w++)
+        trc_journal_recover(trc_host.journal, w, trc_clock_mono_ns());
+    for (unsigned w = first; w <= last && trc_clock_mono_ns() < deadline; w++)
+        if (has_queued(w) && (!trc_worker_start_reporters(w) || trc_reporters_stop(deadline)))
+            return;
 }
 
 void trc_instance_log_accounts(int worker) {
@@ -52,7 +59,8 @@ void trc_instance_end(void) {
     if (done || !trc_host.journal || !ran || getpid() != uwsgi.workers[0].pid)
         return;
     done = true;
-    trc_instance_finish(0, trc_journal_config(trc_host.journal)->workers - 1);
+    trc_instance_finish(0, trc_journal_config(trc_host.journal)->workers - 1,
+                        trc_host_exit_deadline());
     trc_instance_log_accounts(-1);
 }
 

@@ -99,9 +99,10 @@ void trc_worker_end(void) {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    stop_tracing(trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns);
+    uint64_t deadline = trc_host_exit_deadline();
+    stop_tracing(deadline);
     if (!uwsgi.master_process) { /* nobody comes after us */
-        trc_instance_finish(trc_host.tracer.worker, trc_host.tracer.worker);
+        trc_instance_finish(trc_host.tracer.worker, trc_host.tracer.worker, deadline);
         trc_instance_log_accounts((int)trc_host.tracer.worker);
     }
 }

@@ -274,6 +274,40 @@ INI
   done
 }
 
+@test "nor does that of a worker without a master, which does all of it alone" {
+  allow_log 'cannot export'
+  local before after
+  start_faulty hang
+  serve <<INI
+master = false
+tracing-exit-timeout = 2s
+INI
+  requests 10 1 /hello
+  wait_for "$DEADLINE" connections_at_least 1
+  before=${EPOCHREALTIME/./}
+  need_accounts 'exported == 0' 'queued == 10'
+  after=${EPOCHREALTIME/./}
+  echo "ended within $(((after - before) / 1000)) ms"
+  [ $((after - before)) -lt 3000000 ]
+}
+
+@test "the requests of all dead workers are counted, though the time is over with the first" {
+  allow_log 'cannot export'
+  local worker
+  start_faulty hang
+  serve <<INI
+processes = 2
+tracing-exit-timeout = 0s
+INI
+  for worker in 1 2; do background "client$worker" curl -s "${CURL_TO[@]}" "http://$HOST/sleep?ms=60000&mark=$WORK/mark$worker"; done
+  wait_for "$DEADLINE" ls "$WORK/mark1" "$WORK/mark2"
+  kill -STOP "$UWSGI_PID" # it would make new ones
+  kill -KILL "$(worker_pid 1)" "$(worker_pid 2)"
+  kill -TERM "$UWSGI_PID"
+  kill -CONT "$UWSGI_PID"
+  need_accounts 'queued == 2' 'recovered == 2'
+}
+
 # --- A name server that is silent -----------------------------------------------------------------------
 
 @test "a name server that never answers holds up no request and no exit" {
