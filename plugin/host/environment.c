@@ -54,9 +54,20 @@ int trc_translate_copy(const char *value, struct trc_buf *out, char why[TRC_ERRO
 static int boolean(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
     struct trc_slice s = trc_slice_trim(trc_slice_of(value));
     bool truth = trc_environment_is(s, "true");
+    snprintf(why, TRC_ERROR_TEXT_MAX, "not allowed (allowed: true, false)");
     if (!truth && !trc_environment_is(s, "false"))
         return -EINVAL;
     return trc_translate_copy(truth ? "true" : "false", out, why);
+}
+
+/* What jaeger-client-go (config_env.go) reads with strconv.ParseBool. */
+static int jaeger_boolean(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
+    struct trc_slice s = trc_slice_trim(trc_slice_of(value));
+    if (trc_environment_is(s, "1") || trc_environment_is(s, "t"))
+        return boolean("true", out, why);
+    if (trc_environment_is(s, "0") || trc_environment_is(s, "f"))
+        return boolean("false", out, why);
+    return boolean(value, out, why);
 }
 
 int trc_translate_ms(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
@@ -104,7 +115,7 @@ const struct trc_environment_source trc_environment_sources[] = {
     {TRC_OPT_SERVICE, "JAEGER_SERVICE_NAME", trc_translate_copy, 0},
     {TRC_OPT_SERVICE, "SERVICE_NAME", trc_translate_copy, 0},
     {TRC_OPT_DISABLE, "OTEL_SDK_DISABLED", boolean, 0},
-    {TRC_OPT_DISABLE, "JAEGER_DISABLED", boolean, 0},
+    {TRC_OPT_DISABLE, "JAEGER_DISABLED", jaeger_boolean, 0},
     {TRC_OPT_EXPORT, "OTEL_TRACES_EXPORTER", trc_translate_exporters, 0},
     {TRC_OPT_EXPORT, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", trc_translate_otlp_traces_endpoint, 0},
     {TRC_OPT_EXPORT, "OTEL_EXPORTER_OTLP_ENDPOINT", trc_translate_otlp_endpoint, 0},
