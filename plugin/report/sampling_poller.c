@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STACK_BYTES (256u * 1024u)        /* as the reporters': name service, TLS */
+#define STACK_BYTES (512u * 1024u)        /* as the reporters': jansson's nesting */
 #define TAKEN_NS TRC_NS_PER_S             /* until we look again whether the lease is free */
 #define TELL_EVERY_NS (30 * TRC_NS_PER_S) /* a line of each sort in the log */
 
