@@ -115,7 +115,7 @@ int trc_settings_make(const struct trc_options *options, const char *directory,
 bool trc_settings_is_header(struct trc_slice text);
 
 /* Writes to out[] what of an option's value, right or wrong, may be shown: no value of a header, no
- * password in a URL; cut to cap bytes with the NUL. Thread: any. */
+ * password in a URL, no key; cut to cap bytes with the NUL. Thread: any. */
 void trc_settings_show(enum trc_option option, struct trc_slice value, char *out, size_t cap);
 
 #endif

@@ -175,8 +175,12 @@ void trc_maker_join(struct trc_maker *m) {
 /* --- What may be shown ----------------------------------------------------------------------- */
 
 void trc_settings_show(enum trc_option option, struct trc_slice value, char *out, size_t cap) {
-    static const struct trc_slice remote = TRC_SLICE("remote:");
+    static const struct trc_slice remote = TRC_SLICE("remote:"), pem = TRC_SLICE("-----BEGIN ");
     size_t before = 0;
+    if (value.len >= pem.len && memcmp(value.p, pem.p, pem.len) == 0) { /* and not its file */
+        snprintf(out, cap, "%s***", pem.p);
+        return;
+    }
     switch (option) {
     case TRC_OPT_EXPORT_HEADER: {
         struct trc_slice name = split_header(value).key;

@@ -259,6 +259,8 @@ static void no_secret_is_said(void **state) {
         "OTEL_TRACES_EXPORTER=zipkin OTEL_EXPORTER_ZIPKIN_ENDPOINT=http://u:hunter2@",
         "JAEGER_ENDPOINT=http://u:hunter2@h:port",
         "JAEGER_PASSWORD=hunter2",
+        "OTEL_EXPORTER_OTLP_ENDPOINT=h/v1/traces?key=hunter2",
+        "OTEL_EXPORTER_OTLP_CLIENT_KEY=\"-----BEGIN PRIVATE KEY-----\nM/hunter2\"",
         "JAEGER_SAMPLING_ENDPOINT=http://u:hunter2@h",
         "OTEL_TRACES_SAMPLER=jaeger_remote OTEL_TRACES_SAMPLER_ARG=endpoint=http://u:hunter2@h",
     };

@@ -230,6 +230,7 @@ static void no_secret_is_said(void **state) {
         "tracing-export=otlp+ftp://u:hunter2@h",
         "tracing-export=jaeger+udp://u:hunter2@h",
         "tracing-export=otlp+http://h:0/?token=hunter2",
+        "tracing-export-key=-----BEGIN PRIVATE KEY----- hunter2", /* itself, not its file */
         "tracing-sampler=remote:http://u:hunter2@h",
         "tracing-sampler=remote:http://h/?token=hunter2",
     };
