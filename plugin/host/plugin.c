@@ -33,8 +33,7 @@ static void take_option(char *name, char *value, void *data) {
     char shown[161];
     if (trc_options_add(&options, option, value ? value : "true")) {
         trc_settings_show(option, trc_slice_of(value), shown, sizeof(shown));
-        uwsgi_log("[tracing] %s = %s: given too often (allowed: %d times)\n", name, shown,
-                  TRC_OPTION_VALUES_MAX);
+        trc_log("%s = %s: given too often (allowed: %d times)", name, shown, TRC_OPTION_VALUES_MAX);
         exit(1);
     }
     if (option == TRC_OPT_CHECK)
@@ -113,7 +112,7 @@ bool trc_host_configure(void) {
     const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
     if (!done && trc_settings_make(&options, directory ? strdup(directory) : NULL,
                                    &trc_host.settings, error)) {
-        uwsgi_log("[tracing] %s\n", error);
+        trc_log("%s", error); /* one line, whatever it quotes */
         return false;
     }
     done = true;

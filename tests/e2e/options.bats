@@ -34,6 +34,19 @@ INI
   done
 }
 
+@test "a wrong value of several lines is told in one" {
+  allow_log '^[0-9]+:\[tracing\] tracing-semconv = '
+  no_accounts
+  export E2E_LINES=$'two\nlines'
+  # shellcheck disable=SC2016 # uWSGI is to expand it
+  run_uwsgi <<INI
+tracing-semconv = \$(E2E_LINES)
+wsgi-file = $APPS/app.py
+INI
+  [ "$status" = 1 ]
+  log_has 'tracing-semconv = two\?lines: not allowed \(allowed: http, http/dup or opentracing\)$'
+}
+
 @test "wrong tracing-service" {
   refuses tracing-service "$(printf 'x%.0s' {1..256})"
 }
