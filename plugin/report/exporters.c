@@ -277,6 +277,12 @@ static bool is_printable(struct trc_slice s) {
     return true;
 }
 
+static void put_cut(struct trc_buf *b, struct trc_slice s) {
+    if (s.len > b->cap - b->len)
+        s.len = b->cap - b->len;
+    trc_buf_put_slice(b, s);
+}
+
 void trc_exporter_show(struct trc_slice url, char *out, size_t cap) {
     struct trc_slice rest = url, scheme = take_scheme(&rest);
     struct trc_buf b = trc_buf_over(out, cap - 1);
@@ -284,13 +290,11 @@ void trc_exporter_show(struct trc_slice url, char *out, size_t cap) {
     /* An @ in a path is taken for the end of a password that should have been encoded. */
     struct trc_slice user = take_user(&rest);
     struct trc_slice before = take_until(&rest, "?");
-    trc_buf_put_slice(&b, scheme);
+    put_cut(&b, scheme);
     trc_buf_put_slice(&b, slashes ? TRC_SLICE("://") : TRC_SLICE(""));
     if (user.p)
         trc_buf_put_slice(&b, TRC_SLICE("***@"));
-    if (before.len > b.cap - b.len)
-        before.len = b.cap - b.len;
-    trc_buf_put_slice(&b, before);
+    put_cut(&b, before);
     if (rest.len > 0)
         trc_buf_put(&b, "?***", 4);
     out[b.len] = '\0';

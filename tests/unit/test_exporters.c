@@ -232,6 +232,8 @@ static void shows_no_secret(void **state) {
             assert_null(strstr(out, "secret"));
         }
     char out[8];
+    trc_exporter_show(TRC_SLICE("collector.example"), out, sizeof(out));
+    assert_string_equal(out, "collect"); /* cut */
     trc_exporter_show((struct trc_slice){NULL, 0}, out, sizeof(out));
     assert_string_equal(out, "");
 }
