@@ -14,6 +14,7 @@
 #include "gzip.h"
 #include "http_answer.h"
 #include "tracing/clock.h"
+#include <ctype.h>
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -128,8 +129,25 @@ static bool blot(char *text, size_t len, struct trc_slice secret) {
     return found;
 }
 
-static bool blot_out(const struct trc_sender *s, char *text, size_t len) {
+/* Of a proxy, for one: what http_proxy says of it, only libcurl knows. */
+static bool blot_credentials(char *text, size_t len) {
+    static const char scheme[] = "basic ";
+    const size_t before = sizeof(scheme) - 1;
     bool found = false;
+    for (size_t i = 0; i + before < len; i++) {
+        if (strncasecmp(text + i, scheme, before) != 0)
+            continue;
+        for (i += before; i < len && (isalnum((unsigned char)text[i]) || strchr("+/=", text[i]));
+             i++) {
+            text[i] = '*';
+            found = true;
+        }
+    }
+    return found;
+}
+
+static bool blot_out(const struct trc_sender *s, char *text, size_t len) {
+    bool found = blot_credentials(text, len);
     for (unsigned i = 0; i < s->secret_count; i++) {
         struct trc_slice rest = s->secrets[i].text;
         found |= blot(text, len, rest);

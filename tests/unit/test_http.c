@@ -453,6 +453,17 @@ static void blots_out_what_is_secret(void **state) {
     assert_null(strstr(result.why, "swo"));
 }
 
+/* Of a proxy, of which only libcurl knows: user:password of http_proxy. */
+static void blots_out_credentials_of_others(void **state) {
+    (void)state;
+    ask("HTTP/1.1 400 X\r\n\r\nProxy-Authorization: Basic dTpodW50ZXIycHc= x", RIG_CLOSE);
+    assert_string_equal(result.why, "answered 400: Proxy-Authorization: Basic **************** x");
+    ask("HTTP/1.1 400 X\r\n\r\n\"basic dTpodW50ZXIycHc=\"", RIG_CLOSE);
+    assert_string_equal(result.why, "answered 400: \"basic ****************\"");
+    ask("HTTP/1.1 400 X\r\n\r\nbasic ", RIG_CLOSE);
+    assert_string_equal(result.why, "answered 400: basic");
+}
+
 /* A tenant whose name is a number of spans, too. */
 static void counts_what_looks_like_a_secret(void **state) {
     (void)state;
@@ -629,6 +640,7 @@ int main(void) {
         TEST(honours_retry_after),
         TEST(bounds_what_it_reads),
         TEST(blots_out_what_is_secret),
+        TEST(blots_out_credentials_of_others),
         TEST(counts_what_looks_like_a_secret),
         TEST(gives_up_when_told),
         TEST(hangs_no_longer_than_its_timeout),
