@@ -46,6 +46,9 @@ static inline bool easy_set_up(CURL *e, const char *protocols, const struct trc_
         /* A name that is being looked up when a transfer ends is left to the resolver's thread: to
          * wait for it would be to wait for a name server that is not there. */
         {CURLOPT_QUICK_EXIT, 1},
+        /* A name is looked up for each connection, and connections are kept: who failed to get one
+         * must not try where the server was for the rest of a minute. */
+        {CURLOPT_DNS_CACHE_TIMEOUT, 0},
     };
     bool ok = easy_tls(e, config);
     for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

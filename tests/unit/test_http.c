@@ -42,8 +42,8 @@
 static sem_t name_server; /* posted: it answers, once */
 static _Atomic unsigned asked;
 
-/* In front of the C library's, for libcurl too: "never.example" has a name server that is silent.
- */
+/* In front of the C library's, for libcurl too: "never.example" has a name server that is silent,
+ * and "moves.example" goes to our server's address after it was asked for once. */
 int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
                 struct addrinfo **out) {
     int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
@@ -54,6 +54,8 @@ int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints
             ;
         return EAI_AGAIN;
     }
+    if (host && strcmp(host, "moves.example") == 0)
+        host = atomic_fetch_add(&asked, 1) == 0 ? "127.0.0.2" : "127.0.0.1";
     return real(host, port, hints, out);
 }
 
@@ -247,6 +249,18 @@ static void comes_back_when_there_is_a_server(void **state) {
     strcpy(endpoint.host, "localhost");
     s = make_sender();
     assert_int_equal(send_text(s, "message"), 0);
+    http->drop(s);
+}
+
+static void follows_a_server_that_moves(void **state) {
+    (void)state;
+    atomic_store(&asked, 0);
+    strcpy(endpoint.host, "moves.example");
+    struct trc_sender *s = make_sender();
+    assert_int_equal(send_text(s, "message"), -EAGAIN);
+    assert_int_equal(send_text(s, "message"), 0);
+    assert_int_equal(send_text(s, "message"), 0);
+    assert_int_equal(atomic_load(&asked), 2); /* not for a connection that is kept */
     http->drop(s);
 }
 
@@ -635,6 +649,7 @@ int main(void) {
         TEST(keeps_its_connection),
         TEST(makes_another_connection),
         TEST(comes_back_when_there_is_a_server),
+        TEST(follows_a_server_that_moves),
         TEST(leaves_nothing_open),
         TEST(knows_what_to_try_again),
         TEST(honours_retry_after),
