@@ -87,9 +87,9 @@ build_tools() {
   [ -e "$PLUGIN" ] || die "there is no $PLUGIN: run make"
   mkdir -p "$OUT"
   eval "uwsgi_flags=($(uwsgi --cflags))"
-  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -flto=auto -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include $(pkg-config --cflags thrift_c_glib libcurl jansson zlib)"
+  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -flto=auto -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include $(pkg-config --cflags thrift_c_glib libcurl libcrypto jansson zlib)"
   flags=("${uwsgi_flags[@]}" "${flags[@]}")
-  read -r -a libs <<<"$(pkg-config --libs thrift_c_glib libcurl jansson zlib) -lpthread -lm"
+  read -r -a libs <<<"$(pkg-config --libs thrift_c_glib libcurl libcrypto jansson zlib) -lpthread -lm"
   uwsgi --dot-h >"$OUT/uwsgi.h"
   for source in $(grep -L '<uwsgi.h>' "$ROOT"/plugin/*/*.c) "$ROOT"/plugin/host/{hooks,headers}.c; do
     object=${source#"$ROOT/plugin/"}
