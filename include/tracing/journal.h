@@ -202,6 +202,15 @@ bool trc_journal_close_slot(struct trc_journal *journal, unsigned worker, unsign
  * takes the place over, before it has other threads. */
 unsigned trc_journal_recover(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
 
+/* Notes how long a worker's end waited for collectors: from `began_ns` to `ended_ns`, monotonic. A
+ * worker notes the longest it may take before it waits, for it may be killed meanwhile, and then
+ * what it took. Thread: exit of a worker; startup of one, with zeros. */
+void trc_journal_note_wait(struct trc_journal *journal, unsigned worker, uint64_t began_ns,
+                           uint64_t ended_ns);
+
+/* The longest wait noted of an end that was not over before `since_ns`. Thread: exit. */
+uint64_t trc_journal_waited(const struct trc_journal *journal, uint64_t since_ns);
+
 /* --- The accounts -------------------------------------------------------------------------- */
 
 /* Sums over all workers, for one exporter:

@@ -50,14 +50,11 @@ void trc_instance_make(void);
  * workers dead; does nothing in what the master has forked, or when there never was a worker. */
 void trc_instance_end(void);
 
-/* When an exit that begins now must be over (monotonic): tracing-exit-timeout from now. Thread:
- * any. */
-uint64_t trc_host_exit_deadline(void);
-
-/* Recovers and exports until `deadline` (monotonic) what the workers `first` to `last` left that
- * nobody came to replace. They are dead, or this process at its own end. All of them are counted,
- * whatever time is left: the accounts tell what did not go out. Thread: exit. */
-void trc_instance_finish(unsigned first, unsigned last, uint64_t deadline);
+/* Recovers and exports what the workers `first` to `last` left that nobody came to replace, within
+ * what they have not waited of tracing-exit-timeout. They are dead, or this process at its own end.
+ * All of them are counted, whatever time is left: the accounts tell what did not go out. Thread:
+ * exit. */
+void trc_instance_finish(unsigned first, unsigned last);
 
 /* Logs where every span went, one line an exporter, of one worker (from 0) or (-1) of all.
  * Thread: exit. */

@@ -13,26 +13,42 @@
 
 extern struct uwsgi_server uwsgi;
 
-uint64_t trc_host_exit_deadline(void) {
-    return trc_clock_mono_ns() + trc_host.settings.exit_timeout_ns;
+/* The master looks after dead workers once a second. */
+#define JUST_NOW_NS (2 * TRC_NS_PER_S)
+
+/* What of tracing-exit-timeout the workers that ended just now have not waited: the end of an
+ * instance is to wait for its collectors once, not once in its workers and again in its master. */
+static uint64_t time_left(uint64_t now) {
+    uint64_t all = trc_host.settings.exit_timeout_ns;
+    uint64_t waited =
+        trc_journal_waited(trc_host.journal, now > JUST_NOW_NS ? now - JUST_NOW_NS : 1);
+    return waited < all ? all - waited : 0;
 }
 
 static bool has_queued(unsigned worker) {
     struct trc_accounts a;
-    uint64_t queued = 0;
-    for (unsigned e = 0; e < trc_host.settings.exporter_count; e++) {
+    bool queued = false;
+    for (unsigned e = 0; e < trc_host.settings.exporter_count && !queued; e++) {
         trc_journal_accounts(trc_host.journal, (int)worker, e, &a);
-        queued += a.queued;
+        queued = a.queued > 0;
     }
-    return queued > 0;
+    return queued;
 }
 
-void trc_instance_finish(unsigned first, unsigned last, uint64_t deadline) {
-    for (unsigned w = first; w <= last; w++)
-        trc_journal_recover(trc_host.journal, w, trc_clock_mono_ns());
-    for (unsigned w = first; w <= last && trc_clock_mono_ns() < deadline; w++)
-        if (has_queued(w) && (!trc_worker_start_reporters(w) || trc_reporters_stop(deadline)))
-            return;
+void trc_instance_finish(unsigned first, unsigned last) {
+    uint64_t now = trc_clock_mono_ns(), deadline = now + time_left(now);
+    for (unsigned w = first; w <= last; w++) /* all, whether there is time to send them or not */
+        trc_journal_recover(trc_host.journal, w, now);
+    for (unsigned w = first; w <= last; w++) {
+        if (!has_queued(w))
+            continue;
+        /* Each its share: a collector that hangs must not take the time of those that live, which
+         * wait for what later workers left. */
+        now = trc_clock_mono_ns();
+        if (now >= deadline || !trc_worker_start_reporters(w) ||
+            trc_reporters_stop(now + (deadline - now) / (last - w + 1)))
+            return; /* the accounts tell what is left */
+    }
 }
 
 void trc_instance_log_accounts(int worker) {
@@ -59,8 +75,7 @@ void trc_instance_end(void) {
     if (done || !trc_host.journal || !ran || getpid() != uwsgi.workers[0].pid)
         return;
     done = true;
-    trc_instance_finish(0, trc_journal_config(trc_host.journal)->workers - 1,
-                        trc_host_exit_deadline());
+    trc_instance_finish(0, trc_journal_config(trc_host.journal)->workers - 1);
     trc_instance_log_accounts(-1);
 }
 

@@ -31,9 +31,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_JOURNAL_SIZE] = {"tracing-journal-size", false, false, "1M",
                               "bytes of finished spans kept for each worker, rounded up to a power "
                               "of two; k and M allowed"},
-    [TRC_OPT_EXIT_TIMEOUT] =
-        {"tracing-exit-timeout", false, false, "1s",
-         "longest time a worker's exit waits for the last export, in ms, s or m"},
+    [TRC_OPT_EXIT_TIMEOUT] = {"tracing-exit-timeout", false, false, "1s",
+                              "longest time the end of a worker or of an instance waits for the "
+                              "last export, in ms, s or m"},
     [TRC_OPT_UDP_PACKET] = {"tracing-udp-packet", false, false, "65000",
                             "largest UDP datagram in bytes; k allowed"},
     [TRC_OPT_SAMPLER] =

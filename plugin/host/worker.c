@@ -60,6 +60,7 @@ void trc_worker_start(void) {
     struct trc_tracer *tracer = &trc_host.tracer;
     tracer->worker = (unsigned)uwsgi.mywid - 1;
     trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
+    trc_journal_note_wait(trc_host.journal, tracer->worker, 0, 0);
     int rc = trc_tracer_seed(tracer);
     if (rc) {
         trc_log("worker %d does not trace: no random numbers: %s", uwsgi.mywid, strerror(-rc));
@@ -89,6 +90,11 @@ static void stop_tracing(uint64_t deadline) {
     trc_reporters_stop(deadline);
 }
 
+/* Is there a master that will look after what we leave? There was none, or it has died. */
+static bool has_master(void) {
+    return uwsgi.master_process && getppid() == uwsgi.workers[0].pid;
+}
+
 /* May run in a signal handler, in the middle of a request. */
 void trc_worker_end(void) {
     if (!trc_host.active || worker_pid != getpid())
@@ -99,10 +105,13 @@ void trc_worker_end(void) {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, NULL);
-    uint64_t deadline = trc_host_exit_deadline();
+    unsigned worker = trc_host.tracer.worker;
+    uint64_t now = trc_clock_mono_ns(), deadline = now + trc_host.settings.exit_timeout_ns;
+    trc_journal_note_wait(trc_host.journal, worker, now, deadline);
     stop_tracing(deadline);
-    if (!uwsgi.master_process) { /* nobody comes after us */
-        trc_instance_finish(trc_host.tracer.worker, trc_host.tracer.worker, deadline);
-        trc_instance_log_accounts((int)trc_host.tracer.worker);
+    trc_journal_note_wait(trc_host.journal, worker, now, trc_clock_mono_ns());
+    if (!has_master()) { /* nobody comes after us */
+        trc_instance_finish(worker, worker);
+        trc_instance_log_accounts((int)worker);
     }
 }

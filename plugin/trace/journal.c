@@ -112,3 +112,21 @@ _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) {
 struct trc_slot *trc_journal_slot(const struct trc_journal *j, unsigned worker, unsigned core) {
     return (struct trc_slot *)(block_of(j, worker) + 1) + core;
 }
+
+void trc_journal_note_wait(struct trc_journal *j, unsigned worker, uint64_t began_ns,
+                           uint64_t ended_ns) {
+    struct block *b = block_of(j, worker);
+    atomic_store(&b->waited_ns, ended_ns - began_ns);
+    atomic_store(&b->ended_ns, ended_ns);
+}
+
+uint64_t trc_journal_waited(const struct trc_journal *j, uint64_t since_ns) {
+    uint64_t longest = 0;
+    for (unsigned w = 0; w < j->config.workers; w++) {
+        const struct block *b = block_of(j, w);
+        uint64_t waited = atomic_load(&b->waited_ns);
+        if (atomic_load(&b->ended_ns) >= since_ns && waited > longest)
+            longest = waited;
+    }
+    return longest;
+}

@@ -38,6 +38,7 @@ struct block {
     _Alignas(64) _Atomic uint32_t woken; /* the reporters were told that the ring is half full */
     _Atomic uint64_t recovered;
     _Atomic uint64_t lost;
+    _Atomic uint64_t ended_ns, waited_ns; /* the worker's end: see trc_journal_note_wait */
     struct cursor cursor[TRC_EXPORTERS_MAX];
     /* struct trc_slot slot[cores] follows */
 };

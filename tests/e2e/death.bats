@@ -20,12 +20,6 @@ in_background() {
   IN_BACKGROUND=$!
 }
 
-# nudged_to_accept N: so many workers have ever come to accept
-nudged_to_accept() {
-  nudge
-  workers_accept "$1"
-}
-
 # --- SIGKILL -------------------------------------------------------------------------------------------
 
 @test "SIGKILL of an idle worker: what it had finished is sent by the worker that replaces it" {
@@ -232,19 +226,12 @@ INI
   wait "$IN_BACKGROUND"
   [ "$(cat background)" = '200 100' ]
   log_has_times 10 'Respawned uWSGI worker'
-  # uWSGI that gets SIGINT while a worker of its own accord ends may hang, with or without a plugin.
   wait_for "$DEADLINE" all_respawned 4
   stop_uwsgi
   need_spans 100
   spans unique span
   spans unique trace
   need_accounts 'exported == 100' 'recovered == 0'
-}
-
-# all_respawned N: there are N workers, and none of them has said good bye
-all_respawned() {
-  nudge
-  [ "$(log_count 'spawned uWSGI worker')" = "$(($(log_count 'The work of process') + $1))" ] && all_accept
 }
 
 nudged_to_end() {

@@ -305,6 +305,19 @@ workers_accept() {
   echo "uWSGI ended at its start" >&2 # no use in waiting on; the first request fails
 }
 
+# nudged_to_accept N: so many workers have ever come to accept; has the master look after dead ones.
+nudged_to_accept() {
+  nudge
+  workers_accept "$1"
+}
+
+# all_respawned N: there are N workers, and none of them has said good bye. (uWSGI that gets SIGINT
+# while a worker ends of its own accord may hang, with or without a plugin.)
+all_respawned() {
+  nudge
+  [ "$(log_count 'spawned uWSGI worker')" = "$(($(log_count 'The work of process') + $1))" ] && all_accept
+}
+
 # Every worker that was ever spawned has come so far.
 all_accept() { log_has_times "$(log_count 'spawned uWSGI worker')" "^$ACCEPTING"; }
 

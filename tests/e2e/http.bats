@@ -245,8 +245,8 @@ INI
   need_accounts "URL=otlp.json+http://127.0.0.1:$port" 'exported == 0' 'dropped + queued == 1000'
 }
 
-# ends_in_time: it is told to end with a message on its way, and ends within the time for that (twice:
-# in the worker, and in the master) and half a second for uWSGI's own.
+# ends_in_time: it is told to end with a message on its way, and ends within the time for that and a
+# second for uWSGI's own. (ways.bats compares with a uWSGI that has no plugin.)
 ends_in_time() {
   local before after
   before=${EPOCHREALTIME/./}

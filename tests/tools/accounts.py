@@ -6,7 +6,9 @@
     accounts.py LOG check [NAME OP N]...
         fails unless there is a line and in each sampled = exported + failed + dropped + lost +
         queued; and unless each given condition holds in each line, such as `exported==400`.
-        URL=jaeger+udp://... among the conditions looks at the lines of that exporter only.
+        URL=jaeger+udp://... among the conditions looks at the lines of that exporter only; with SUM
+        the conditions are of the sums over all lines of an exporter: a reload ends an instance,
+        which has its say, and begins another.
 """
 import json
 import re
@@ -31,6 +33,23 @@ def read(path):
     return lines
 
 
+def balances(line):
+    return line['sampled'] == sum(line[name] for name in (
+        'exported', 'failed', 'dropped', 'lost', 'queued'))
+
+
+def sums(lines):
+    by_url = {}
+    for line in lines:
+        total = by_url.setdefault(line['url'], {'url': line['url'], 'lines': 0, 'last_error': None})
+        total['lines'] += 1
+        total['last_error'] = line['last_error'] or total['last_error']
+        for name, value in line.items():
+            if isinstance(value, int):
+                total[name] = total.get(name, 0) + value
+    return list(by_url.values())
+
+
 def main(argv):
     lines = read(argv[1])
     if len(argv) == 2:
@@ -45,9 +64,12 @@ def main(argv):
     if not lines:
         return 'no accounts in the log'
     for line in lines:
-        if line['sampled'] != sum(line[name] for name in (
-                'exported', 'failed', 'dropped', 'lost', 'queued')):
+        if not balances(line):
             return 'the accounts do not balance: %s' % line
+    if 'SUM' in conditions:
+        conditions.remove('SUM')
+        lines = sums(lines)
+    for line in lines:
         for condition in conditions:
             if not eval(condition, dict(line)):
                 return 'not %s: %s' % (condition, line)

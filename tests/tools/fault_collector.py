@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """An OTLP collector for tests (JSON over HTTP) that does what a real one cannot be made to do.
 
-    fault_collector.py --out spans.jsonl [--fault NAME] [--port 0]
+    fault_collector.py --out spans.jsonl [--ids] [--fault NAME] [--port 0]
 
 Prints "port N" once it listens, then runs until SIGTERM. What it takes goes to OUT, one line a
-message, as spans.py reads it. OUT.requests has a JSON line for each request that came in whole:
+message, as spans.py reads it; or with --ids the span ids alone, one a line. OUT.requests has a JSON line for each request that came in whole:
 fault, method, path, headers, spans. OUT.connections has a byte for each connection. What it does to
 a request is the word in the file OUT.fault, and may be changed at any time; one that hangs does so
 until it is changed, and then closes. NAME is what is there first (default: ok).
@@ -22,6 +22,8 @@ until it is changed, and then closes. NAME is what is there first (default: ok).
     echo          answers 400 with the head of the request
     partial       takes it but for one span
     warning       takes it, and has something to say
+    slow          takes it, and says so half a second later
+    late          takes it, and says so three seconds later
     html          says yes as a web server does that knows nothing of traces
 """
 import argparse
@@ -44,6 +46,7 @@ class Closed(Exception):
 class Collector:
     def __init__(self, options):
         self.out = options.out
+        self.ids = options.ids
         self.lock = threading.Lock()
         self.spans = open(self.out, 'w', encoding='utf-8')
         self.requests = open(self.out + '.requests', 'w', encoding='utf-8')
@@ -107,7 +110,12 @@ class Collector:
         self.answer(connection, fault, b'\n'.join(head), message)
 
     def take(self, message):
-        self.note(self.spans, json.dumps(message) + '\n')
+        if self.ids:
+            self.note(self.spans, ''.join(
+                span['spanId'] + '\n' for resource in message['resourceSpans']
+                for scope in resource['scopeSpans'] for span in scope['spans']))
+        else:
+            self.note(self.spans, json.dumps(message) + '\n')
 
     @staticmethod
     def say(connection, status, body='', *headers, length=None):
@@ -149,6 +157,10 @@ class Collector:
         elif fault == 'warning':
             self.take(message)
             self.say(connection, 200, '{"partialSuccess":{"errorMessage":"soon gone"}}')
+        elif fault in ('slow', 'late'):
+            self.take(message)
+            time.sleep(0.5 if fault == 'slow' else 3)
+            self.say(connection, 200, '{}')
         elif fault == 'html':
             self.take(message)
             self.say(connection, 200, '<html>It works!</html>')
@@ -160,6 +172,7 @@ class Collector:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', required=True)
+    parser.add_argument('--ids', action='store_true')
     parser.add_argument('--fault', default='ok')
     parser.add_argument('--port', type=int, default=0)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))

@@ -6,14 +6,18 @@
  *   load ADDRESS REQUESTS THREADS [PATH [HEADER...]]
  *
  * ADDRESS: host:port with a numeric host, or the path of a UNIX socket. Prints one line for each
- * status there was: "200 400". A connection that fails counts as status 0. Exit code 0 when every
- * request got an answer. With LOAD_P99 in the environment, a last line has the time that 99 of 100
- * requests took at most, in microseconds: "p99 1234".
+ * status there was: "200 400". A connection that fails counts as status 0, and its thread pauses
+ * for a moment. Exit code 0 when every request got an answer. SIGTERM: asks no more, and prints
+ * what there was. In the environment:
+ *   LOAD_P99     a last line has the time that 99 of 100 requests took at most, in microseconds:
+ *                "p99 1234"
+ *   LOAD_POST=N  POST with a body of so many bytes, instead of GET
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,13 +94,22 @@ static int ask(void) {
     return status >= 0 && status < 1000 ? status : 0;
 }
 
+static void ask_no_more(int signum) {
+    (void)signum;
+    atomic_store(&left, 0);
+}
+
 static void *run(void *unused) {
+    const struct timespec moment = {0, 10000000};
     (void)unused;
     for (long n; (n = atomic_fetch_sub(&left, 1)) > 0;) {
         struct timespec before, after;
         clock_gettime(CLOCK_MONOTONIC, &before);
-        atomic_fetch_add(&by_status[ask()], 1);
+        int status = ask();
         clock_gettime(CLOCK_MONOTONIC, &after);
+        atomic_fetch_add(&by_status[status], 1);
+        if (status == 0)
+            nanosleep(&moment, NULL);
         if (took_us)
             took_us[n - 1] =
                 (after.tv_sec - before.tv_sec) * 1000000 + (after.tv_nsec - before.tv_nsec) / 1000;
@@ -120,11 +133,18 @@ int main(int argc, char **argv) {
     if (getenv("LOAD_P99") && requests > 0)
         took_us = calloc((size_t)requests, sizeof(*took_us));
     int threads = atoi(argv[3]);
-    add("GET %s HTTP/1.1\r\nHost: localhost\r\n", argc > 4 ? argv[4] : "/");
+    const char *post = getenv("LOAD_POST");
+    add(post ? "POST %s" : "GET %s", argc > 4 ? argv[4] : "/");
+    add("%s", " HTTP/1.1\r\nHost: localhost\r\n");
     for (int i = 5; i < argc; i++)
         add("%s\r\n", argv[i]);
+    if (post)
+        add("Content-Length: %s\r\n", post);
     add("%s", "\r\n");
+    for (int i = post ? atoi(post) : 0; i > 0; i--)
+        add("%s", "x");
 
+    signal(SIGTERM, ask_no_more);
     pthread_t id[256];
     if (threads < 1 || threads > 256)
         return 2;

@@ -579,9 +579,23 @@ static void each_instruction_of_a_note_can_be_the_last(void **state) {
     assert_false(old);
 }
 
+static void what_workers_waited_at_their_ends(void **state) {
+    (void)state;
+    assert_int_equal(trc_journal_waited(journal, 1), 0); /* nobody ever ended */
+    trc_journal_note_wait(journal, 0, 1000, 1700);
+    trc_journal_note_wait(journal, 1, 5000, 5100);
+    assert_int_equal(trc_journal_waited(journal, 1), 700);
+    assert_int_equal(trc_journal_waited(journal, 1700), 700);
+    assert_int_equal(trc_journal_waited(journal, 1701), 100); /* that one was long ago */
+    assert_int_equal(trc_journal_waited(journal, 5101), 0);
+    trc_journal_note_wait(journal, 1, 0, 0); /* another worker is there */
+    assert_int_equal(trc_journal_waited(journal, 1701), 0);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(what_workers_waited_at_their_ends),
         TEST(is_empty_at_first),
         TEST(keeps_order_over_many_laps),
         TEST(workers_do_not_meet),
