@@ -47,7 +47,8 @@ struct trc_sampler {
  * by default 60s; `initial`, by default 0.001, is the probability before the first answer
  * (defaults of jaeger-client-go, sampler_remote.go and sampler_remote_options.go).
  *
- * Returns 0, or -EINVAL with *out untouched; *out points into `text`. Thread: startup. */
+ * Returns 0, or -EINVAL, or -ENOMEM, with *out untouched; *out points into `text`.
+ * Thread: startup. */
 int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out);
 
 #define TRC_SAMPLER_URL "http://127.0.0.1:5778/sampling"

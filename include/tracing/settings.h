@@ -106,8 +106,9 @@ int trc_options_add(struct trc_options *options, enum trc_option option, const c
 
 /* Makes *out of the options and the environment (getenv), `directory` giving the default service
  * name. Warnings go to trc_log. Returns 0, or -EINVAL with one line in error[] that names option,
- * value and what is allowed. No line has a credential in it. Memory that *out points to lives for
- * good, and *out stays where it is: it points into itself. Thread: startup. */
+ * value and what is allowed, or -ENOMEM and *out is not to be used. No line has a credential in it.
+ * Memory that *out points to lives for good, and *out stays where it is: it points into itself.
+ * Thread: startup. */
 int trc_settings_make(const struct trc_options *options, const char *directory,
                       struct trc_settings *out, char error[TRC_ERROR_LINE_MAX]);
 

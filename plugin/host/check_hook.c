@@ -50,7 +50,7 @@ static bool become_worker(void) {
 static int check(char *unused) {
     struct trc_resource resource;
     (void)unused;
-    if (!trc_host_configure())
+    if (trc_host_configure())
         check_ends(1);
     if (!trc_host.settings.check)
         return 0;

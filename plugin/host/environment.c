@@ -100,9 +100,9 @@ static int service_of_resource(const char *value, struct trc_buf *out,
                                char why[TRC_ERROR_TEXT_MAX]) {
     (void)why;
     struct service_search search = {out, false};
-    if (trc_environment_pairs(value, true, find_service, &search))
-        return -ENOENT; /* malformed: said once, where the tags are read */
-    return search.found ? 0 : -ENOENT;
+    if (trc_environment_pairs(value, true, find_service, &search) == -ENOMEM)
+        return -ENOMEM;
+    return search.found ? 0 : -ENOENT; /* malformed: said once, where the tags are read */
 }
 
 #define OTLP (1u << TRC_WIRE_OTLP)
@@ -186,7 +186,9 @@ static int decode(struct trc_slice value, struct trc_slice *out) {
         return 0;
     }
     char *text = malloc(value.len);
-    struct trc_buf b = trc_buf_over(text, text ? value.len : 0);
+    struct trc_buf b = trc_buf_over(text, value.len);
+    if (!text)
+        return -ENOMEM;
     if (trc_percent_decode(&b, value, false) || b.overflow) {
         free(text);
         return -EINVAL;
@@ -205,8 +207,11 @@ int trc_environment_pairs(const char *list, bool percent,
             continue;
         if (count == TRC_TAGS_MAX || !split(item, &key[count], &value[count]))
             return -EINVAL;
-        if (percent && (decode(key[count], &key[count]) || decode(value[count], &value[count])))
-            return -EINVAL;
+        int rc = percent ? decode(key[count], &key[count]) : 0;
+        if (rc == 0 && percent)
+            rc = decode(value[count], &value[count]);
+        if (rc)
+            return rc;
         if (!percent)
             value[count] = expand(value[count]);
         count++;

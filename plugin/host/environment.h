@@ -40,8 +40,8 @@ void trc_environment_ignored_in_part(const char *variable, const char *why);
 
 /* Calls `add` for each key and value of `list` ("k=v,k2=v2"), both trimmed, in memory that lives
  * for good. `percent`: both are percent-encoded (OTEL_RESOURCE_ATTRIBUTES); else ${NAME:default}
- * is replaced (JAEGER_TAGS). Returns 0, or -EINVAL and `add` never called when any item is
- * malformed. */
+ * is replaced (JAEGER_TAGS). Returns 0; or, and `add` is never called, -EINVAL when any item is
+ * malformed, -ENOMEM. */
 int trc_environment_pairs(const char *list, bool percent,
                           void (*add)(void *to, struct trc_slice key, struct trc_slice value),
                           void *to);

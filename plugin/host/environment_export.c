@@ -276,9 +276,8 @@ int trc_translate_headers(const char *value, struct trc_buf *out, char why[TRC_E
     struct header_lines lines = {out, 0, false};
     snprintf(why, TRC_ERROR_TEXT_MAX, "malformed (allowed: at most %d of name=value,...)",
              TRC_HTTP_HEADERS_MAX);
-    if (trc_environment_pairs(value, true, add_header, &lines) || lines.wrong)
-        return -EINVAL;
-    return lines.count ? 0 : -EINVAL;
+    int rc = trc_environment_pairs(value, true, add_header, &lines);
+    return rc == 0 && (lines.wrong || !lines.count) ? -EINVAL : rc;
 }
 
 int trc_translate_compression(const char *value, struct trc_buf *out,

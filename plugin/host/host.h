@@ -13,6 +13,7 @@ struct host {
     struct trc_settings settings;
     struct trc_tracer tracer;
     struct trc_journal *journal; /* NULL until the master has made it */
+    bool given_up; /* at startup, for want of something: said, and nothing is traced */
     /* This process serves requests and traces them: true in workers only, from post_fork to exit,
      * and never in a child that the application forks. Read at each request. */
     volatile bool active;
@@ -38,9 +39,10 @@ void trc_headers_add(struct wsgi_request *wsgi_req);
  * Thread: request. */
 void trc_headers_remove(struct wsgi_request *wsgi_req);
 
-/* Reads options and environment into trc_host.settings, once. Says what is wrong and returns false.
- * Thread: startup, when all options are taken. */
-bool trc_host_configure(void);
+/* Reads options and environment into trc_host.settings, once. Returns 0; or says what is wrong and
+ * returns -EINVAL, or -ENOMEM: there is nothing to trace with. Thread: startup, when all options
+ * are taken. */
+int trc_host_configure(void);
 
 /* Makes what the workers share, before there are any; without it nothing is traced. Thread:
  * startup, in the master, when workers and cores are counted. */

@@ -93,6 +93,8 @@ static int make_shared(const struct trc_journal_config *config) {
 
 /* Workers and cores are counted by now, and nobody has been forked. */
 void trc_instance_make(void) {
+    if (trc_host.given_up)
+        return;
     struct trc_journal_config config = {
         .workers = uwsgi.numproc > 0 ? (unsigned)uwsgi.numproc : 1,
         .cores = uwsgi.cores > 0 ? (unsigned)uwsgi.cores : 1,

@@ -14,6 +14,7 @@ struct trc_maker {
     unsigned wires; /* whom the text is for, of an option that HTTP exporters read: 1u << wire */
     bool semconv_set;
     enum trc_semconv semconv;
+    bool no_memory; /* a text is missing for want of it, and not because it is wrong */
     char why[TRC_ERROR_TEXT_MAX]; /* what is wrong with a refused value and what is allowed */
 };
 
@@ -22,7 +23,8 @@ int trc_maker_refuse(struct trc_maker *m, const char *allowed);
 
 int trc_maker_bool(struct trc_maker *m, struct trc_slice text, bool *out);
 
-/* Options that say where and how to export: one function each, as settings.c has them. */
+/* Options that say where and how to export: one function each, as settings.c has them. Any may
+ * also fail with no_memory, and no word of it in why[]. */
 int trc_maker_export(struct trc_maker *m, struct trc_slice text);
 int trc_maker_export_header(struct trc_maker *m, struct trc_slice text);
 int trc_maker_export_timeout(struct trc_maker *m, struct trc_slice text);

@@ -66,15 +66,19 @@ static void on_load(void) {
     trc_check_register();
 }
 
+/* Tracing must not keep a server from starting that would run without it. */
+static void give_up(const char *what) {
+    trc_log("no memory for %s; not tracing", what);
+    trc_host.given_up = true;
+}
+
 /* libcurl is made ready only for those who use it. */
 static void init_http(const struct trc_settings *settings) {
     bool wanted = settings->sampler.type == TRC_SAMPLER_REMOTE;
     for (unsigned i = 0; i < settings->exporter_count; i++)
         wanted = wanted || settings->exporter[i].kind->http;
-    if (wanted && trc_http_init()) {
-        uwsgi_log("[tracing] no memory for libcurl\n");
-        exit(1);
-    }
+    if (wanted && trc_http_init())
+        give_up("libcurl");
 }
 
 /* uWSGI logs its options when it is asked for statistics, and gives them to applications: not with
@@ -106,31 +110,40 @@ static void init_tracer(const struct trc_settings *settings) {
     tracer->wake = trc_reporters_wake;
 }
 
-bool trc_host_configure(void) {
+int trc_host_configure(void) {
     static bool done;
-    char error[TRC_ERROR_LINE_MAX], cwd[PATH_MAX];
-    const char *directory = uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd));
-    if (!done && trc_settings_make(&options, directory ? strdup(directory) : NULL,
-                                   &trc_host.settings, error)) {
+    static char cwd[PATH_MAX]; /* the service may be named after it */
+    char error[TRC_ERROR_LINE_MAX];
+    int rc = 0;
+    if (!done)
+        rc = trc_settings_make(&options, uwsgi.chdir ? uwsgi.chdir : getcwd(cwd, sizeof(cwd)),
+                               &trc_host.settings, error);
+    if (rc == -EINVAL)
         trc_log("%s", error); /* one line, whatever it quotes */
-        return false;
-    }
-    done = true;
-    return true;
+    else if (rc)
+        give_up("the settings");
+    done = rc == 0;
+    return rc;
 }
 
 static int init(void) {
-    if (!trc_host_configure())
+    int rc = trc_host_configure();
+    hide_secrets();
+    if (rc == -EINVAL)
         exit(1);
+    if (rc)
+        return 0;
     init_tracer(&trc_host.settings);
     init_http(&trc_host.settings);
-    hide_secrets();
     return 0;
 }
 
 static void post_init(void) {
-    trc_hooks_install();
-    pthread_atfork(NULL, NULL, trc_worker_forget);
+    /* Without it the children of the application would trace, too. */
+    if (!trc_host.given_up && pthread_atfork(NULL, NULL, trc_worker_forget))
+        give_up("what forks call");
+    if (!trc_host.given_up)
+        trc_hooks_install();
 }
 
 __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {

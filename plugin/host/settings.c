@@ -101,7 +101,9 @@ static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
 }
 
 static int set_sampler(struct trc_maker *m, struct trc_slice text) {
-    return trc_sampler_parse(text, &m->out->sampler) ? trc_maker_refuse(m, TRC_SAMPLER_ALLOWED) : 0;
+    int rc = trc_sampler_parse(text, &m->out->sampler);
+    m->no_memory |= rc == -ENOMEM;
+    return rc ? trc_maker_refuse(m, TRC_SAMPLER_ALLOWED) : 0;
 }
 
 static bool contains(const struct trc_format *const *list, const struct trc_format *format) {
@@ -253,7 +255,8 @@ static int from_options(struct trc_maker *m, unsigned step, const struct trc_opt
     m->wires = TRC_WIRES_ALL;
     for (unsigned i = 0; i < options->count[o]; i++) {
         struct trc_slice value = trc_slice_of(options->value[o][i]);
-        if (set(m, step, "option", trc_slice_trim(value)) == 0)
+        int rc = set(m, step, "option", trc_slice_trim(value));
+        if (rc == 0 || m->no_memory)
             continue;
         trc_settings_show(o, value, shown, sizeof(shown));
         snprintf(error, TRC_ERROR_LINE_MAX, "%s = %s: %s", trc_option_table[o].name, shown, m->why);
@@ -287,16 +290,17 @@ static int ask(struct trc_maker *m, unsigned step, const struct trc_environment_
         return -ENOENT;
     size_t cap = 4096 + 2 * strlen(value);
     char *text = malloc(cap); /* kept once it is translated: settings may point into it */
-    struct trc_buf b = trc_buf_over(text, text ? cap : 0);
+    struct trc_buf b = trc_buf_over(text, cap);
     strcpy(m->why, "not supported");
-    int rc = e->translate(value, &b, m->why);
+    int rc = text ? e->translate(value, &b, m->why) : -ENOMEM;
     if (rc == 0 && b.overflow)
         rc = -EINVAL;
     if (rc)
         free(text);
     else
         rc = set_translated(m, step, e, trc_buf_slice(&b));
-    if (rc && rc != -ENOENT)
+    m->no_memory |= rc == -ENOMEM;
+    if (rc && rc != -ENOENT && !m->no_memory)
         trc_environment_ignored(e->variable, m->why);
     return rc;
 }
@@ -348,7 +352,11 @@ static void tags_from_environment(struct trc_maker *m) {
     for (unsigned i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
         struct tag_source source = {m, lists[i].variable};
         const char *value = trc_environment_get(lists[i].variable);
-        if (value && trc_environment_pairs(value, lists[i].percent, add_environment_tag, &source))
+        int rc = value
+                     ? trc_environment_pairs(value, lists[i].percent, add_environment_tag, &source)
+                     : 0;
+        m->no_memory |= rc == -ENOMEM;
+        if (rc == -EINVAL)
             trc_environment_ignored(lists[i].variable, "malformed (allowed: key=value,...)");
     }
 }
@@ -405,5 +413,5 @@ int trc_settings_make(const struct trc_options *options, const char *directory,
     tags_from_environment(&m);
     trc_environment_mention();
     trc_maker_join(&m);
-    return check_room(out, error);
+    return m.no_memory ? -ENOMEM : check_room(out, error);
 }

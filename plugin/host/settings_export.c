@@ -81,7 +81,7 @@ int trc_maker_export_header(struct trc_maker *m, struct trc_slice text) {
             m, "Name: value; Content-... and Transfer-Encoding are not for others to set");
     char *line = NULL;
     if (asprintf(&line, "%.*s: %.*s", (int)h.key.len, h.key.p, (int)h.value.len, h.value.p) < 0)
-        return trc_maker_refuse(m, "what memory there is holds");
+        return m->no_memory = true, -ENOMEM;
     for (unsigned w = 0; next_wire(m, &w); w++) {
         const char **headers = m->out->http[w].headers;
         unsigned count = 0;
@@ -116,6 +116,7 @@ static const char *readable(struct trc_maker *m, struct trc_slice text) {
         close(fd);
     if (n > 0)
         return path;
+    m->no_memory |= !path;
     snprintf(m->why, sizeof(m->why), "cannot be read: %s (allowed: a PEM file)",
              n == 0 ? "it is empty" : strerrordesc_np(err));
     free(path);

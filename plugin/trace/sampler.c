@@ -52,27 +52,31 @@ static bool take_prefix(struct trc_slice *s, const char *prefix) {
 /* --- Remote -------------------------------------------------------------------------------- */
 
 /* libcurl says now what it would say at the first poll. A query is ours to write, a fragment is
- * sent nowhere, and a password would end up in the log. */
-static bool is_url(struct trc_slice s) {
+ * sent nowhere, and a password would end up in the log. Returns 0, -EINVAL or -ENOMEM. */
+static int check_url(struct trc_slice s) {
     char text[TRC_SAMPLER_URL_MAX + 1], *part = NULL;
     struct trc_slice rest = s;
     if (s.len >= sizeof(text) || memchr(s.p, '\0', s.len) ||
         !(take_prefix(&rest, "http://") || take_prefix(&rest, "https://")) ||
         (rest.len > 0 && rest.p[0] == '/')) /* libcurl passes over a third slash */
-        return false;
+        return -EINVAL;
     memcpy(text, s.p, s.len);
     text[s.len] = '\0';
     CURLU *url = curl_url();
-    bool good = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK;
+    CURLUcode code = url ? curl_url_set(url, CURLUPART_URL, text, 0) : CURLUE_OUT_OF_MEMORY;
+    bool good = code == CURLUE_OK;
     static const CURLUPart unwanted[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
                                          CURLUPART_FRAGMENT};
     for (unsigned i = 0; good && i < sizeof(unwanted) / sizeof(unwanted[0]); i++) {
-        good = curl_url_get(url, unwanted[i], &part, 0) != CURLUE_OK;
+        code = curl_url_get(url, unwanted[i], &part, 0);
+        good = code != CURLUE_OK && code != CURLUE_OUT_OF_MEMORY;
         curl_free(part);
         part = NULL;
     }
     curl_url_cleanup(url);
-    return good && !memchr(s.p, '?', s.len) && !memchr(s.p, '#', s.len);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return -ENOMEM;
+    return good && !memchr(s.p, '?', s.len) && !memchr(s.p, '#', s.len) ? 0 : -EINVAL;
 }
 
 static int parse_option(struct trc_slice word, struct trc_sampler *s) {
@@ -100,8 +104,9 @@ static int parse_remote(struct trc_slice rest, struct trc_sampler *out) {
     };
     if (take_prefix(&rest, ":")) {
         s.url = take_until(&rest, " ");
-        if (!is_url(s.url))
-            return -EINVAL;
+        int rc = check_url(s.url);
+        if (rc)
+            return rc;
     }
     while (rest.len > 0) {
         if (!take_prefix(&rest, " "))
