@@ -18,7 +18,8 @@ enum trc_semconv {
 enum trc_attribute_type { TRC_ATTR_STRING, TRC_ATTR_INT, TRC_ATTR_BOOL, TRC_ATTR_DOUBLE };
 
 /* One name there can be. Constant: known before any span is, so that an encoder can prepare its
- * bytes. `constant`: the value never changes (span.kind=server), and no span need be asked. */
+ * bytes. `constant`: the value never changes (span.kind=server), and no span need be asked, but for
+ * its kind: span.kind, the last constant there is, only a server's span has. */
 struct trc_attribute_key {
     struct trc_slice name;
     enum trc_attribute_type type;

@@ -55,6 +55,12 @@ enum trc_outcome {
     TRC_OUTCOME_KILLED = 3,    /* its worker died or exited while it ran */
 };
 
+/* What a span stands for (OpenTelemetry trace/api.md, SpanKind). */
+enum trc_span_kind {
+    TRC_KIND_SERVER = 0,   /* a request */
+    TRC_KIND_INTERNAL = 1, /* something within one */
+};
+
 enum trc_sampler_type {
     TRC_SAMPLER_NONE = 0, /* not a root: the caller decided */
     TRC_SAMPLER_CONST = 1,
@@ -95,6 +101,7 @@ struct trc_span {
     uint16_t named_bytes;  /* of the arena, for named[] */
     uint8_t named_count;   /* of named[] */
     uint8_t reserved;
+    uint16_t kind; /* enum trc_span_kind */
     struct trc_str str[TRC_STR_COUNT];
     struct trc_str named[TRC_SPAN_NAMED_MAX]; /* in the arena: a byte with the length of the name,
                                                  the name, the value */

@@ -11,8 +11,8 @@
 
 /* Index in trc_attribute_keys. Constants first, as trc_attributes promises. */
 enum key {
-    SPAN_KIND,
     COMPONENT,
+    SPAN_KIND,
     OT_METHOD,
     OT_URL,
     OT_STATUS_CODE,
@@ -53,8 +53,8 @@ _Static_assert(KEY_COUNT <= TRC_ATTR_KEYS_MAX, "TRC_ATTR_KEYS_MAX is too small")
     .name = TRC_SLICE(name_), .type = TRC_ATTR_STRING, .constant = TRC_SLICE(value_)
 
 const struct trc_attribute_key trc_attribute_keys[] = {
-    [SPAN_KIND] = {CONSTANT("span.kind", "server")},
     [COMPONENT] = {CONSTANT("component", "uwsgi")},
+    [SPAN_KIND] = {CONSTANT("span.kind", "server")},
     [OT_METHOD] = {KEY("http.method", STRING)},
     [OT_URL] = {KEY("http.url", STRING)},
     [OT_STATUS_CODE] = {KEY("http.status_code", INT)},
@@ -230,8 +230,9 @@ static struct trc_slice error_type(const struct trc_span *span, enum trc_semconv
 static inline void add_opentracing(struct list *l) {
     const struct trc_span *span = l->span;
 
-    add_string(l, SPAN_KIND, trc_attribute_keys[SPAN_KIND].constant);
     add_string(l, COMPONENT, trc_attribute_keys[COMPONENT].constant);
+    if (span->kind == TRC_KIND_SERVER)
+        add_string(l, SPAN_KIND, trc_attribute_keys[SPAN_KIND].constant);
     add_span_string(l, OT_METHOD, TRC_STR_METHOD);
     add_span_string(l, OT_URL, TRC_STR_URL);
     /* A status of 0 would be shown as an error by Jaeger 2: better none. */

@@ -46,11 +46,10 @@
 
 struct trc_encoder {
     bool compact, bare;
-    unsigned count;     /* of spans in the message */
-    char *at;           /* the end of the message so far */
-    char *spans;        /* where they begin */
-    char *limit;        /* where they must end */
-    unsigned lead_skip; /* attributes of each span that the lead has already */
+    unsigned count; /* of spans in the message */
+    char *at;       /* the end of the message so far */
+    char *spans;    /* where they begin */
+    char *limit;    /* where they must end */
     uint8_t error_key;
     enum trc_semconv semconv;
     struct trc_jaeger_constants constants;
@@ -70,13 +69,18 @@ TRC_THRIFT_INLINE char *put_named(char *at, const struct trc_attribute *a, bool 
     return at;
 }
 
+static inline const struct trc_jaeger_lead *lead_of(const struct trc_jaeger_constants *c,
+                                                    const struct trc_span *span) {
+    return __builtin_expect(span->kind == TRC_KIND_SERVER, 1) ? &c->server : &c->internal;
+}
+
 /* The tags of a span: Span field 10. */
 TRC_THRIFT_INLINE char *put_tags(char *at, const struct trc_jaeger_constants *c,
-                                 const struct trc_attribute *a, unsigned count, bool plain,
-                                 const bool compact) {
+                                 const struct trc_jaeger_lead *lead, const struct trc_attribute *a,
+                                 unsigned count, bool plain, const bool compact) {
     at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 10, 1, compact);
-    at = trc_thrift_put_list(at, c->lead_count + count, compact);
-    at = trc_thrift_put_bytes(at, c->lead.p, c->lead.len);
+    at = trc_thrift_put_list(at, lead->count + count, compact);
+    at = trc_thrift_put_bytes(at, lead->bytes.p, lead->bytes.len);
 
     for (const struct trc_attribute *end = a + count; a < end; a++) {
         if (__builtin_expect(a->key == TRC_ATTR_NAMED, 0)) {
@@ -154,7 +158,7 @@ TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
     at = trc_thrift_put_i64(at, start_us, compact);
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 9, 1, compact);
     at = trc_thrift_put_i64(at, duration_us, compact);
-    at = put_tags(at, c, a, count, plain, compact);
+    at = put_tags(at, c, lead_of(c, span), a, count, plain, compact);
     *at++ = 0; /* end of Span */
     return at;
 }
@@ -194,16 +198,16 @@ static inline unsigned list_tags(const struct trc_encoder *e, const struct trc_s
 
 static int add_compact(struct trc_encoder *e, const struct trc_span *span) {
     struct trc_attribute list[TAGS_MAX];
-    const unsigned count = list_tags(e, span, list);
+    const unsigned count = list_tags(e, span, list), skip = lead_of(&e->constants, span)->skip;
 
-    return add(e, span, list + e->lead_skip, count - e->lead_skip, true);
+    return add(e, span, list + skip, count - skip, true);
 }
 
 static int add_binary(struct trc_encoder *e, const struct trc_span *span) {
     struct trc_attribute list[TAGS_MAX];
-    const unsigned count = list_tags(e, span, list);
+    const unsigned count = list_tags(e, span, list), skip = lead_of(&e->constants, span)->skip;
 
-    return add(e, span, list + e->lead_skip, count - e->lead_skip, false);
+    return add(e, span, list + skip, count - skip, false);
 }
 
 /* Everything behind the spans: Batch {3: seqNo, 4: ClientStats {1, 2, 3}}, and their stop bytes. */
@@ -272,7 +276,7 @@ struct trc_encoder *trc_jaeger_make(const struct trc_jaeger_setup *setup) {
     struct trc_encoder *e = NULL;
     if (gap + TAIL_MAX < setup->max_bytes)
         /* What is never touched of it takes no memory. */
-        e = malloc(sizeof(*e) + setup->max_bytes + constants.lead.len + SPAN_MAX);
+        e = malloc(sizeof(*e) + setup->max_bytes + constants.server.bytes.len + SPAN_MAX);
     if (!e) {
         trc_jaeger_constants_fini(&constants);
         return NULL;
@@ -310,13 +314,15 @@ static unsigned process_tags(const struct trc_resource *r, struct trc_slice uuid
     return count;
 }
 
-/* The tags every span begins with: the constant attributes of the semconv, which are the first of
- * any span. Jaeger knows the kind of a span from span.kind alone, so that one is never missing.
- * Into lead[TRC_ATTR_MAX + 1]; *skip: how many of a span's attributes that covers. */
-static unsigned lead_tags(enum trc_semconv semconv, struct trc_jaeger_tag *lead, unsigned *skip) {
+/* The tags a server's span begins with: the constant attributes of the semconv, which are the first
+ * of any span. Jaeger knows the kind of a span from span.kind alone, the last of them: it is never
+ * missing. Into lead[TRC_ATTR_MAX + 1]; *skip: how many of a span's attributes that covers;
+ * *skip_internal: of one of that kind. */
+static unsigned lead_tags(enum trc_semconv semconv, struct trc_jaeger_tag *lead, unsigned *skip,
+                          unsigned *skip_internal) {
+    const struct trc_slice kind = TRC_SLICE("span.kind");
     struct trc_attribute list[TRC_ATTR_MAX];
     struct trc_span empty;
-    bool kind = false;
     unsigned count = 0;
 
     trc_span_clear(&empty);
@@ -324,11 +330,12 @@ static unsigned lead_tags(enum trc_semconv semconv, struct trc_jaeger_tag *lead,
     while (count < attributes && trc_attribute_keys[list[count].key].constant.p) {
         const struct trc_attribute_key *key = &trc_attribute_keys[list[count].key];
         lead[count++] = string_tag(key->name, key->constant);
-        kind = kind || trc_slice_equal(key->name, TRC_SLICE("span.kind"));
     }
-    *skip = count;
-    if (!kind)
-        lead[count++] = string_tag(TRC_SLICE("span.kind"), TRC_SLICE("server"));
+    *skip = *skip_internal = count;
+    if (count && trc_slice_equal(lead[count - 1].key, kind))
+        --*skip_internal;
+    else
+        lead[count++] = string_tag(kind, TRC_SLICE("server"));
     return count;
 }
 
@@ -337,7 +344,7 @@ static struct trc_encoder *make(const struct trc_encoder_config *config, bool co
     struct trc_jaeger_tag lead[TRC_ATTR_MAX + 1];
     struct trc_jaeger_tag *process = malloc((5 + r->tag_count) * sizeof(*process));
     char uuid[16];
-    unsigned skip;
+    unsigned skip, skip_internal;
 
     if (!process)
         return NULL;
@@ -350,7 +357,7 @@ static struct trc_encoder *make(const struct trc_encoder_config *config, bool co
         .process = process,
         .process_count = process_tags(r, (struct trc_slice){uuid, sizeof(uuid)}, process),
         .lead = lead,
-        .lead_count = lead_tags(config->semconv, lead, &skip),
+        .lead_count = lead_tags(config->semconv, lead, &skip, &skip_internal),
         .keys = trc_attribute_keys,
         .key_count = trc_attribute_key_count,
     };
@@ -358,7 +365,8 @@ static struct trc_encoder *make(const struct trc_encoder_config *config, bool co
     free(process);
     if (e) {
         e->semconv = config->semconv;
-        e->lead_skip = skip;
+        e->constants.server.skip = skip;
+        e->constants.internal.skip = skip_internal;
         e->error_key = trc_attribute_index(TRC_SLICE("error"));
     }
     return e;

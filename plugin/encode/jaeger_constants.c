@@ -55,7 +55,7 @@ static void tag_write(struct trc_thrift_writer *w, const struct trc_jaeger_tag *
 
 /* The places where a message is cut. */
 struct cuts {
-    size_t seqid, after_seqid, spans, end;
+    size_t seqid, after_seqid, spans, end, kind, lead_end;
 };
 
 /* struct Batch {1: Process {1: serviceName, 2: tags}, 2: spans}, with no spans. */
@@ -125,16 +125,17 @@ static void prefix_write(struct trc_thrift_writer *w, const struct trc_attribute
 
 /* Makes *c out of what *w has written: the message up to cuts->end, then the lead. */
 static int take(struct trc_jaeger_constants *c, const struct trc_thrift_writer *w,
-                const struct cuts *cuts, size_t lead_len) {
-    const size_t len = cuts->end + lead_len;
-
-    c->bytes = malloc(len);
+                const struct cuts *cuts, unsigned lead_count) {
+    c->bytes = malloc(cuts->lead_end);
     if (!c->bytes)
         return -ENOMEM;
-    memcpy(c->bytes, w->bytes->data, len);
+    memcpy(c->bytes, w->bytes->data, cuts->lead_end);
     c->open = (struct trc_slice){c->bytes, cuts->seqid};
     c->head = (struct trc_slice){c->bytes + cuts->after_seqid, cuts->spans - cuts->after_seqid};
-    c->lead = (struct trc_slice){c->bytes + cuts->end, lead_len};
+    c->server.bytes = (struct trc_slice){c->bytes + cuts->end, cuts->lead_end - cuts->end};
+    c->server.count = lead_count;
+    c->internal.bytes = (struct trc_slice){c->bytes + cuts->end, cuts->kind - cuts->end};
+    c->internal.count = lead_count ? lead_count - 1 : 0;
     return 0;
 }
 
@@ -147,19 +148,20 @@ int trc_jaeger_constants_init(struct trc_jaeger_constants *c,
     if (setup->key_count > TRC_ATTR_KEYS_MAX)
         return -E2BIG;
     trc_thrift_writer_init(&w, setup->compact);
-    c->lead_count = setup->lead_count;
     if (setup->bare)
         batch_write(&w, setup, &cuts);
     else
         message_write(&w, setup, &cuts);
-    cuts.end = w.bytes->len;
-    for (unsigned i = 0; i < setup->lead_count; i++)
+    cuts.end = cuts.kind = w.bytes->len;
+    for (unsigned i = 0; i < setup->lead_count; i++) {
+        cuts.kind = w.bytes->len;
         tag_write(&w, &setup->lead[i]);
-    const size_t lead_len = w.bytes->len - cuts.end;
+    }
+    cuts.lead_end = w.bytes->len;
     for (unsigned i = 0; w.rc == 0 && i < setup->key_count; i++)
         prefix_write(&w, &setup->keys[i], setup->compact, &c->prefix[i]);
     if (w.rc == 0)
-        w.rc = take(c, &w, &cuts, lead_len);
+        w.rc = take(c, &w, &cuts, setup->lead_count);
     trc_thrift_writer_fini(&w);
     return w.rc;
 }

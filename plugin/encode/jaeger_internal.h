@@ -35,17 +35,25 @@ struct trc_jaeger_setup {
     struct trc_slice service;
     const struct trc_jaeger_tag *process; /* tags of the process */
     unsigned process_count;
-    const struct trc_jaeger_tag *lead; /* tags every span begins with */
+    const struct trc_jaeger_tag *lead; /* tags a server's span begins with; the last one, which
+                                          tells that it is, no other span has */
     unsigned lead_count;
     const struct trc_attribute_key *keys; /* of the attributes handed to add */
     unsigned key_count;
 };
 
+/* What the tags of a span begin with. */
+struct trc_jaeger_lead {
+    struct trc_slice bytes;
+    unsigned count;
+    unsigned skip; /* attributes of the span that it has already; set by jaeger.c */
+};
+
 struct trc_jaeger_constants {
     struct trc_thrift_prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
-    unsigned lead_count;
-    struct trc_slice open, head, lead; /* in bytes */
-    char *bytes;                       /* malloc'd */
+    struct trc_jaeger_lead server, internal;            /* by kind of span */
+    struct trc_slice open, head;                        /* in bytes */
+    char *bytes;                                        /* malloc'd */
 };
 
 /* Writes the constants. Returns 0, or -ENOMEM, -E2BIG (a key is too long, or too many), -EIO

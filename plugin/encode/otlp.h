@@ -13,7 +13,6 @@
 #include "tracing/version.h"
 
 #define TRC_OTLP_SCOPE "uwsgi-tracing" /* InstrumentationScope.name; its version is TRC_VERSION */
-#define TRC_OTLP_KIND_SERVER 2         /* SPAN_KIND_SERVER */
 #define TRC_OTLP_STATUS_ERROR 2        /* STATUS_CODE_ERROR; UNSET is left out */
 
 /* Span.flags and Link.flags: bits 0-7 are the W3C trace flags. */
@@ -29,6 +28,11 @@ static inline uint32_t trc_otlp_flags(const struct trc_span *span) {
     return TRC_OTLP_FLAG_HAS_IS_REMOTE | (span->remote_parent ? TRC_OTLP_FLAG_IS_REMOTE : 0) |
            (span->flags & TRC_FLAG_SAMPLED ? TRC_OTLP_FLAG_SAMPLED : 0) |
            (span->flags & TRC_FLAG_RANDOM ? TRC_OTLP_FLAG_RANDOM : 0);
+}
+
+/* SpanKind: SPAN_KIND_INTERNAL is 1, SPAN_KIND_SERVER 2. */
+static inline unsigned trc_otlp_kind(const struct trc_span *span) {
+    return span->kind == TRC_KIND_SERVER ? 2 : 1;
 }
 
 /* The span's name, which must not be empty: HTTP, as the HTTP conventions call what has none. */

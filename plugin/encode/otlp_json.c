@@ -146,7 +146,9 @@ static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *sp
     at = trc_json_u64(at, trc_otlp_flags(span));
     at = AT(at, ",\"name\":\"");
     at = trc_json_string(at, trc_otlp_name(span), plain);
-    at = AT(at, "\",\"kind\":2,\"startTimeUnixNano\":\"");
+    at = AT(at, "\",\"kind\":");
+    *at++ = (char)('0' + trc_otlp_kind(span));
+    at = AT(at, ",\"startTimeUnixNano\":\"");
     at = trc_json_u64(at, span->start_unix_ns);
     at = AT(at, "\",\"endTimeUnixNano\":\"");
     at = trc_json_u64(at, span->start_unix_ns + span->duration_ns);

@@ -207,7 +207,7 @@ static char *put_fields(const struct trc_encoder *e, char *at, const struct trc_
     if (span->parent_id)
         at = put_span_id(at, 4, span->parent_id);
     at = put_string(at, 5, trc_otlp_name(span), plain);
-    at = put_byte(put_byte(at, VARINT(6)), TRC_OTLP_KIND_SERVER);
+    at = put_byte(put_byte(at, VARINT(6)), trc_otlp_kind(span));
     at = put_fixed64(put_byte(at, FIXED64(7)), span->start_unix_ns);
     at = put_fixed64(put_byte(at, FIXED64(8)), span->start_unix_ns + span->duration_ns);
     for (unsigned i = 0; i < count; i++)

@@ -35,7 +35,7 @@ bool trc_zipkin_address_parse(struct trc_slice text, struct trc_zipkin_address *
 
 /* Where each constant begins and ends in what the writer has written. */
 struct cuts {
-    size_t seqid, after_seqid, list, sr, ss, peer, lead, end;
+    size_t seqid, after_seqid, list, sr, ss, peer, local, lead, component, end;
 };
 
 static void endpoint_write(struct trc_thrift_writer *w, const struct trc_zipkin_address *address,
@@ -76,10 +76,11 @@ static size_t annotation_write(struct trc_thrift_writer *w, struct trc_slice val
     return after;
 }
 
-/* A BinaryAnnotation; `host`: at this address, of no service. */
+/* A BinaryAnnotation; `host`: at this address, of this service. */
 static void binary_annotation_write(struct trc_thrift_writer *w, struct trc_slice key,
                                     struct trc_slice value, int type,
-                                    const struct trc_zipkin_address *host) {
+                                    const struct trc_zipkin_address *host,
+                                    struct trc_slice service) {
     trc_thrift_struct_begin(w, "BinaryAnnotation");
     trc_thrift_field_begin(w, "key", T_STRING, 1);
     trc_thrift_string(w, key);
@@ -95,7 +96,7 @@ static void binary_annotation_write(struct trc_thrift_writer *w, struct trc_slic
     trc_thrift_field_end(w);
     if (host) {
         trc_thrift_field_begin(w, "host", T_STRUCT, 4);
-        endpoint_write(w, host, TRC_SLICE(""));
+        endpoint_write(w, host, service);
         trc_thrift_field_end(w);
     }
     trc_thrift_struct_end(w);
@@ -103,14 +104,14 @@ static void binary_annotation_write(struct trc_thrift_writer *w, struct trc_slic
 
 static void string_write(struct trc_thrift_writer *w, struct trc_slice key, struct trc_slice value,
                          unsigned *count) {
-    binary_annotation_write(w, key, value, TRC_ZIPKIN_STRING, NULL);
+    binary_annotation_write(w, key, value, TRC_ZIPKIN_STRING, NULL, TRC_SLICE(""));
     ++*count;
 }
 
 /* What every span says: of the process, and those attributes that are constant. These are the first
- * of any span; *skip: how many. But span.kind: a receiver knows it from sr and ss, and adds it. */
-static unsigned lead_write(struct trc_thrift_writer *w, const struct trc_encoder_config *config,
-                           unsigned *skip) {
+ * of any span. But span.kind: a receiver knows it from sr and ss, and adds it. */
+static void lead_write(struct trc_thrift_writer *w, const struct trc_encoder_config *config,
+                       struct trc_zipkin_constants *c, struct cuts *cuts) {
     const struct trc_resource *r = config->resource;
     const struct trc_slice hostname = TRC_SLICE("hostname"), kind = TRC_SLICE("span.kind");
     struct trc_attribute list[TRC_ATTR_MAX];
@@ -127,6 +128,8 @@ static unsigned lead_write(struct trc_thrift_writer *w, const struct trc_encoder
                      trc_slice_equal(tag->key, hostname) ? TRC_SLICE("jaeger.hostname") : tag->key,
                      tag->value, &count);
 
+    cuts->component = w->bytes->len;
+    const unsigned before = count;
     trc_span_clear(&empty);
     const unsigned attributes = trc_attributes(&empty, config->semconv, list);
     for (; i < attributes && trc_attribute_keys[list[i].key].constant.p; i++) {
@@ -134,8 +137,9 @@ static unsigned lead_write(struct trc_thrift_writer *w, const struct trc_encoder
         if (!trc_slice_equal(key->name, kind))
             string_write(w, key->name, key->constant, &count);
     }
-    *skip = i;
-    return count;
+    c->lead_skip = i;
+    c->lead_count = count;
+    c->component_count = count - before;
 }
 
 /* A whole binary annotation of the type, cut before its value: for a string before its length. */
@@ -153,7 +157,8 @@ static void prefix_write(struct trc_thrift_writer *w, const struct trc_attribute
             TRC_ZIPKIN_DOUBLE, {"\0\0\0\0\0\0\0", 8}, 8 + TRC_ZIPKIN_ANNOTATION_END}};
     const size_t start = w->bytes->len;
 
-    binary_annotation_write(w, key->name, kinds[key->type].value, kinds[key->type].type, NULL);
+    binary_annotation_write(w, key->name, kinds[key->type].value, kinds[key->type].type, NULL,
+                            TRC_SLICE(""));
     trc_thrift_prefix_take(w, start, kinds[key->type].cut, key->type, prefix);
 }
 
@@ -179,7 +184,11 @@ static void message_write(struct trc_thrift_writer *w, const struct trc_resource
     cuts->sr = annotation_write(w, TRC_SLICE("sr"), &host, r->service);
     cuts->ss = annotation_write(w, TRC_SLICE("ss"), &host, r->service);
     cuts->peer = w->bytes->len;
-    binary_annotation_write(w, TRC_SLICE("ca"), TRC_SLICE("\1"), TRC_ZIPKIN_BOOL, &nowhere);
+    binary_annotation_write(w, TRC_SLICE("ca"), TRC_SLICE("\1"), TRC_ZIPKIN_BOOL, &nowhere,
+                            TRC_SLICE(""));
+    cuts->local = w->bytes->len;
+    binary_annotation_write(w, TRC_SLICE("lc"), TRC_SLICE("uwsgi"), TRC_ZIPKIN_STRING, &host,
+                            r->service);
     cuts->lead = w->bytes->len;
 }
 
@@ -197,8 +206,10 @@ static int take(struct trc_zipkin_constants *c, const struct trc_thrift_writer *
     c->head = (struct trc_slice){c->bytes + cuts->after_seqid, cuts->list - cuts->after_seqid};
     c->sr = (struct trc_slice){c->bytes + cuts->sr, cuts->ss - time - cuts->sr};
     c->ss = (struct trc_slice){c->bytes + cuts->ss, cuts->peer - cuts->ss};
-    c->peer = (struct trc_slice){c->bytes + cuts->peer, cuts->lead - address - cuts->peer};
+    c->peer = (struct trc_slice){c->bytes + cuts->peer, cuts->local - address - cuts->peer};
+    c->local = (struct trc_slice){c->bytes + cuts->local, cuts->lead - cuts->local};
     c->lead = (struct trc_slice){c->bytes + cuts->lead, cuts->end - cuts->lead};
+    c->component_len = cuts->end - cuts->component;
     return 0;
 }
 
@@ -210,7 +221,7 @@ int trc_zipkin_constants_init(struct trc_zipkin_constants *c,
     memset(c, 0, sizeof(*c));
     trc_thrift_writer_init(&w, true);
     message_write(&w, config->resource, &cuts);
-    c->lead_count = lead_write(&w, config, &c->lead_skip);
+    lead_write(&w, config, c, &cuts);
     cuts.end = w.bytes->len;
     for (unsigned i = 0; w.rc == 0 && i < trc_attribute_key_count; i++)
         prefix_write(&w, &trc_attribute_keys[i], &c->prefix[i]);

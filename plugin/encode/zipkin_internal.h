@@ -25,9 +25,13 @@ struct trc_zipkin_constants {
     struct trc_slice open, head; /* of the message, before and behind seqid */
     struct trc_slice sr, ss;     /* annotations: all behind their times */
     struct trc_slice peer;       /* the annotation ca: all before its address */
-    struct trc_slice lead;       /* binary annotations that every span has */
+    struct trc_slice local;      /* binary annotation lc, of a span that is no server's */
+    struct trc_slice lead;       /* binary annotations that every span has; and at its end the
+                                    component, if it is there, which lc says, too */
+    size_t component_len;        /* of that */
     unsigned lead_count;         /* of these */
-    unsigned lead_skip;          /* attributes of each span that the lead has already */
+    unsigned lead_skip;          /* attributes of each server's span that the lead has already */
+    unsigned component_count;    /* 1 if it has the component, which any span's list has */
     char *bytes;                 /* malloc'd */
 };
 

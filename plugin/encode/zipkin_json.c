@@ -62,6 +62,7 @@ struct trc_encoder {
     const struct trc_resource *resource;
     enum trc_semconv semconv;
     unsigned skip;             /* attributes of each span that the constant text has already */
+    unsigned skip_internal;    /* of one of that kind */
     struct trc_slice constant; /* kind, localEndpoint and the first tags, in buf */
     char *at;                  /* the end of the message so far */
     char *message;             /* where it begins */
@@ -70,6 +71,9 @@ struct trc_encoder {
     struct prefix prefix[TRC_ATTR_KEYS_MAX]; /* by index of the key */
     char buf[];
 };
+
+/* What the constant text begins with: left out of a span that is no server's. */
+#define KIND ",\"kind\":\"SERVER\""
 
 #define AT TRC_JSON_AT
 #define PUT(b, literal) trc_buf_put((b), (literal), sizeof(literal) - 1)
@@ -173,7 +177,9 @@ static inline char *put_tags(struct trc_encoder *e, char *at, const struct trc_s
     struct trc_attribute list[TRC_ATTR_MAX];
     const unsigned count = trc_attributes(span, e->semconv, list);
 
-    for (const struct trc_attribute *a = list + e->skip; a < list + count; a++) {
+    const unsigned skip = span->kind == TRC_KIND_SERVER ? e->skip : e->skip_internal;
+
+    for (const struct trc_attribute *a = list + skip; a < list + count; a++) {
         if (__builtin_expect(a->key == TRC_ATTR_NAMED, 0)) {
             at = put_named(e, at, a);
             continue;
@@ -222,8 +228,9 @@ static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *sp
     if (span->flags & TRC_FLAG_DEBUG)
         at = AT(at, ",\"debug\":true");
     at = put_remote(at, span, &remote);
-    memcpy(at, e->constant.p, e->constant.len);
-    at = put_tags(e, at + e->constant.len, span, plain, remote);
+    const size_t kind = span->kind == TRC_KIND_SERVER ? 0 : sizeof(KIND) - 1;
+    memcpy(at, e->constant.p + kind, e->constant.len - kind);
+    at = put_tags(e, at + e->constant.len - kind, span, plain, remote);
     if (span->error && !(e->semconv & TRC_SEMCONV_OPENTRACING)) /* whose attribute `error` is */
         at = AT(at, ",\"error\":\"true\"");
     if (__builtin_expect(span->link_span_id != 0, 0))
@@ -301,20 +308,22 @@ static enum place place_of(struct trc_slice name) {
     return TAG;
 }
 
-/* The attributes that are the same for each span, which come first in the list of any; how many. */
-static unsigned put_constants(struct trc_buf *b, enum trc_semconv semconv) {
+/* The attributes that are the same for each span, which come first in the list of any. */
+static void put_constants(struct trc_encoder *e, struct trc_buf *b) {
     struct trc_attribute list[TRC_ATTR_MAX];
     struct trc_span empty;
     unsigned i = 0;
 
     trc_span_clear(&empty);
-    const unsigned count = trc_attributes(&empty, semconv, list);
+    const unsigned count = trc_attributes(&empty, e->semconv, list);
     for (; i < count && trc_attribute_keys[list[i].key].constant.p; i++) {
         const struct trc_attribute_key *key = &trc_attribute_keys[list[i].key];
-        if (place_of(key->name) == TAG)
-            put_tag(b, key->name, key->constant);
+        if (place_of(key->name) != TAG)
+            continue; /* the kind, which an internal span has not */
+        put_tag(b, key->name, key->constant);
+        e->skip_internal++;
     }
-    return i;
+    e->skip = i;
 }
 
 /* Everything of a span that is the same for each, up to and without the comma before the first tag
@@ -323,7 +332,7 @@ static void put_constant(struct trc_encoder *e, struct trc_buf *b) {
     const struct trc_resource *r = e->resource;
     const int family = family_of(r->ip);
 
-    PUT(b, ",\"kind\":\"SERVER\",\"localEndpoint\":{\"serviceName\":\"");
+    PUT(b, KIND ",\"localEndpoint\":{\"serviceName\":\"");
     put_text(b, r->service);
     if (family) {
         trc_buf_put_slice(b, family == AF_INET ? TRC_SLICE("\",\"ipv4\":\"")
@@ -331,7 +340,7 @@ static void put_constant(struct trc_encoder *e, struct trc_buf *b) {
         trc_buf_put_slice(b, r->ip);
     }
     PUT(b, "\"},\"tags\":{");
-    e->skip = put_constants(b, e->semconv);
+    put_constants(e, b);
     put_process(b, r, e->semconv);
     if (!b->overflow)
         b->len--; /* there always is a tag: the pid, or what takes its place */

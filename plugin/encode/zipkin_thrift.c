@@ -154,8 +154,8 @@ static char *put_annotation(char *at, int64_t time_us, struct trc_slice rest) {
     return trc_thrift_put_bytes(at, rest.p, rest.len);
 }
 
-/* Fields 1 to 6: ids, name, and the annotations that make it a server's span. A root has no parent,
- * rather than one of 0, which Jaeger's sanitizer reports as an error of the span. */
+/* Fields 1 to 6: ids, name, and the annotations that make it a server's span, if it is one. A root
+ * has no parent, rather than one of 0, which Jaeger's sanitizer reports as an error of the span. */
 static char *put_front(char *at, const struct trc_zipkin_constants *c, const struct trc_span *span,
                        int64_t start_us, int64_t duration_us, bool plain) {
     struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
@@ -173,6 +173,8 @@ static char *put_front(char *at, const struct trc_zipkin_constants *c, const str
         at = trc_thrift_put_i64(at, (int64_t)span->parent_id, true);
     }
     at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 6, span->parent_id ? 1 : 2, true);
+    if (__builtin_expect(span->kind != TRC_KIND_SERVER, 0))
+        return trc_thrift_put_list(at, 0, true);
     at = trc_thrift_put_list(at, 2, true);
     at = put_annotation(at, start_us, c->sr);
     return put_annotation(at, start_us + duration_us, c->ss);
@@ -218,10 +220,14 @@ static unsigned list_tags(const struct trc_encoder *e, const struct trc_span *sp
 }
 
 static int add(struct trc_encoder *e, const struct trc_span *span) {
-    struct trc_attribute all[TAGS_MAX], *const list = all + e->c.lead_skip;
+    /* Whose service it is, sr and ss say of a server's span, and lc of any other, which Zipkin
+     * calls a local one; that is also its component. */
+    const bool local = span->kind != TRC_KIND_SERVER;
+    const unsigned skip = local ? e->c.component_count : e->c.lead_skip;
+    struct trc_attribute all[TAGS_MAX], *const list = all + skip;
     struct trc_zipkin_address peer;
     char hex[48];
-    unsigned count = list_tags(e, span, all, hex) - e->c.lead_skip;
+    unsigned count = list_tags(e, span, all, hex) - skip;
     const bool has_peer = trc_zipkin_address_parse(trc_span_get(span, TRC_STR_PEER), &peer);
     const bool plain = trc_plain(span->arena, span->arena_len, false);
     const int64_t start_us = (int64_t)(span->start_unix_ns / TRC_NS_PER_US);
@@ -233,10 +239,13 @@ static int add(struct trc_encoder *e, const struct trc_span *span) {
         count = without_peer(e, list, count);
     char *at = put_front(e->at, &e->c, span, start_us, duration_us, plain);
     at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 8, 2, true);
-    at = trc_thrift_put_list(at, has_peer + e->c.lead_count + count, true);
+    const unsigned leading = e->c.lead_count + (local ? 1 - e->c.component_count : 0);
+    at = trc_thrift_put_list(at, has_peer + leading + count, true);
     if (has_peer)
         at = put_peer(at, &e->c, &peer, span->peer_port);
-    at = trc_thrift_put_bytes(at, e->c.lead.p, e->c.lead.len);
+    if (__builtin_expect(local, 0))
+        at = trc_thrift_put_bytes(at, e->c.local.p, e->c.local.len);
+    at = trc_thrift_put_bytes(at, e->c.lead.p, e->c.lead.len - (local ? e->c.component_len : 0));
     at = put_attributes(at, e, list, count, plain);
     at = put_back(at, span, start_us, duration_us);
 
@@ -284,7 +293,7 @@ static struct trc_encoder *make(const struct trc_encoder_config *config) {
     if (trc_zipkin_constants_init(&c, config) != 0)
         return NULL;
     const size_t gap = c.open.len + c.head.len + HEAD_MAX;
-    const size_t of_span = c.sr.len + c.ss.len + c.peer.len + c.lead.len;
+    const size_t of_span = c.sr.len + c.ss.len + c.peer.len + c.local.len + c.lead.len;
     if (gap + of_span + TAIL_MAX < config->max_bytes)
         /* What is never touched of it takes no memory. */
         e = malloc(sizeof(*e) + config->max_bytes + of_span + SPAN_MAX);

@@ -126,8 +126,9 @@ def address_of(endpoint):
 
 
 def zipkin_tags(annotations):
-    """({key: value}, {key: type name}, (address, port) of `ca`); each key once."""
-    values, types, peer = {}, {}, None
+    """({key: value}, {key: type name}, (address, port) of `ca`, (service, address) of `lc`); each key
+    once. Jaeger's converter makes `component` of `lc`."""
+    values, types, peer, local = {}, {}, None, None
     for annotation in annotations:
         annotation.check()
         key = text(annotation.key)
@@ -139,9 +140,12 @@ def zipkin_tags(annotations):
             if value is not True or annotation.host is None:
                 raise Malformed('ca is %r' % value)
             peer = address_of(annotation.host), annotation.host.port & 0xffff
+        elif key == 'lc':
+            local = text(annotation.host.service_name), address_of(annotation.host)
+            values['component'], types['component'] = value, name
         else:
             values[key], types[key] = value, name
-    return values, types, peer
+    return values, types, peer, local
 
 
 def zipkin_server(span):
@@ -163,8 +167,10 @@ def zipkin_server(span):
 def zipkin_spans(spans):
     for span in spans:
         span.check()
-        tags, types, peer = zipkin_tags(span.binary_annotations)
-        service, address = zipkin_server(span)
+        tags, types, peer, local = zipkin_tags(span.binary_annotations)
+        if local and span.annotations:
+            raise Malformed('a local span with annotations')
+        service, address = local or zipkin_server(span)
         process = {'ip': address} if address else {}
         process_types = {'ip': 'STRING'} if address else {}
         for key, name in ZIPKIN_PROCESS.items():

@@ -131,6 +131,7 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     span->peer_port = (uint16_t)spans_random_number(r);
     span->remote_parent = (uint8_t)(trc_random_next(r) % 2);
     span->error = (uint8_t)(trc_random_next(r) % 2);
+    span->kind = trc_random_next(r) % 4 ? TRC_KIND_SERVER : TRC_KIND_INTERNAL;
     spans_random_set(r, span, TRC_STR_NAME, TRC_SPAN_TEXT_MAX);
     if (trc_random_next(r) % 2) {
         spans_set(span, TRC_STR_METHOD, methods[trc_random_next(r) % 5]);

@@ -57,8 +57,8 @@ static const char *listed(const struct trc_span *span, enum trc_semconv semconv)
 }
 
 #define OPENTRACING                                                                                \
-    "span.kind='server'\n"                                                                         \
     "component='uwsgi'\n"                                                                          \
+    "span.kind='server'\n"                                                                         \
     "http.method='GET'\n"                                                                          \
     "http.url='http://shop.example.com:8080/users/42/orders'\n"                                    \
     "http.status_code=200\n"                                                                       \
@@ -100,9 +100,12 @@ static void an_empty_span_says_little(void **state) {
     (void)state;
     trc_span_clear(&span);
     assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING),
-                        "span.kind='server'\ncomponent='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
+                        "component='uwsgi'\nspan.kind='server'\nuwsgi.worker=0\nuwsgi.core=0");
     assert_string_equal(listed(&span, TRC_SEMCONV_HTTP),
                         "http.request.method='_OTHER'\nuwsgi.worker=0\nuwsgi.core=0");
+    span.kind = TRC_KIND_INTERNAL;
+    assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING),
+                        "component='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
 }
 
 /* Is `line` one of the lines of the list? */

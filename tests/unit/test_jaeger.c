@@ -169,7 +169,7 @@ static void check_tags(const GPtrArray *tags, const struct trc_span *want,
     const bool opentracing = semconv & TRC_SEMCONV_OPENTRACING;
     unsigned at = 0;
 
-    if (!opentracing)
+    if (!opentracing && want->kind == TRC_KIND_SERVER)
         check_string(g_ptr_array_index(tags, at++), "span.kind", "server");
     for (unsigned i = 0; i < count; i++)
         check_attribute(g_ptr_array_index(tags, at++), &list[i]);

@@ -130,14 +130,33 @@ static bool check_peer(const ZipkinBinaryAnnotation *got, const struct trc_span 
     return false;
 }
 
-/* What a receiver makes of sr and ss, and of `ca`. */
-static bool is_said_otherwise(const struct trc_attribute *a, bool peer) {
+/* What a receiver makes of sr and ss, of `ca`, and of lc. */
+static bool is_said_otherwise(const struct trc_attribute *a, bool peer, bool local) {
     if (a->key == TRC_ATTR_NAMED)
         return false;
     const struct trc_slice name = trc_attribute_keys[a->key].name;
     return trc_slice_equal(name, TRC_SLICE("span.kind")) ||
+           (local && trc_slice_equal(name, TRC_SLICE("component"))) ||
            (peer && (trc_slice_equal(name, TRC_SLICE("peer.ipv4")) ||
                      trc_slice_equal(name, TRC_SLICE("peer.port"))));
+}
+
+static void check_service(const ZipkinEndpoint *host) {
+    assert_int_equal((uint32_t)host->ipv4, 0xc0000201);
+    assert_int_equal(host->port, 0);
+    assert_string_equal(host->service_name, "caf\xc3\xa9 \xef\xbf\xbd");
+    assert_false(host->__isset_ipv6);
+}
+
+/* A span that is no server's is a local one: `lc` says whose, and in place of the attribute what.
+ */
+static void check_local(const ZipkinBinaryAnnotation *got) {
+    assert_string_equal(got->key, "lc");
+    assert_int_equal(got->annotation_type, ZIPKIN_ANNOTATION_TYPE_STRING);
+    assert_int_equal(got->value->len, 5);
+    assert_memory_equal(got->value->data, "uwsgi", 5);
+    assert_true(got->__isset_host);
+    check_service(got->host);
 }
 
 /* The peer, what is said of the process, the attributes, and what has no other place. */
@@ -154,12 +173,15 @@ static void check_tags(const GPtrArray *got, const struct trc_span *want,
     unsigned at = 0;
 
     const bool peer = check_peer(g_ptr_array_index(got, 0), want);
+    const bool local = want->kind != TRC_KIND_SERVER;
     if (peer)
         at++;
+    if (local)
+        check_local(g_ptr_array_index(got, at++));
     for (unsigned i = 0; i < sizeof(process) / sizeof(process[0]); i++)
         check_string(g_ptr_array_index(got, at++), process[i][0], process[i][1]);
     for (unsigned i = 0; i < count; i++)
-        if (!is_said_otherwise(&list[i], peer))
+        if (!is_said_otherwise(&list[i], peer, local))
             check_attribute(g_ptr_array_index(got, at++), &list[i]);
     if (want->error && !(semconv & TRC_SEMCONV_OPENTRACING))
         check_true(g_ptr_array_index(got, at++), "error");
@@ -177,10 +199,7 @@ static void check_annotation(const ZipkinAnnotation *got, const char *value, int
     assert_string_equal(got->value, value);
     assert_true(got->timestamp == time);
     assert_true(got->__isset_host);
-    assert_int_equal((uint32_t)got->host->ipv4, 0xc0000201);
-    assert_int_equal(got->host->port, 0);
-    assert_string_equal(got->host->service_name, "caf\xc3\xa9 \xef\xbf\xbd");
-    assert_false(got->host->__isset_ipv6);
+    check_service(got->host);
 }
 
 static void check_span(const ZipkinSpan *got, const struct trc_span *want,
@@ -200,9 +219,11 @@ static void check_span(const ZipkinSpan *got, const struct trc_span *want,
     assert_int_equal(got->debug, (want->flags & TRC_FLAG_DEBUG) != 0);
     assert_true(got->__isset_timestamp && got->timestamp == start);
     assert_true(got->__isset_duration && got->duration == duration);
-    assert_int_equal(got->annotations->len, 2);
-    check_annotation(g_ptr_array_index(got->annotations, 0), "sr", start);
-    check_annotation(g_ptr_array_index(got->annotations, 1), "ss", start + duration);
+    assert_int_equal(got->annotations->len, want->kind == TRC_KIND_SERVER ? 2 : 0);
+    if (want->kind == TRC_KIND_SERVER) {
+        check_annotation(g_ptr_array_index(got->annotations, 0), "sr", start);
+        check_annotation(g_ptr_array_index(got->annotations, 1), "ss", start + duration);
+    }
     check_tags(got->binary_annotations, want, semconv);
 }
 
