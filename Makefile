@@ -121,7 +121,7 @@ sanitize: deps-build deps-test ## Unit tests under ASan, UBSan and TSan; end-to-
 	  E2E_LD_PRELOAD=$$($(CC) -print-file-name=libasan.so) $(ASAN_OPTIONS_E2E) \
 	  bats --timing $(ASAN_E2E)
 
-ASAN_E2E := tests/e2e/spine.bats tests/e2e/context.bats tests/e2e/death.bats
+ASAN_E2E := $(patsubst %,tests/e2e/%.bats,spine context death ends forks away)
 # uWSGI, Python and OpenSSL leave memory behind at exit; leaks of ours are found by the unit tests.
 ASAN_OPTIONS_E2E := ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 

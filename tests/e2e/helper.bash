@@ -233,6 +233,15 @@ start_uwsgi() {
   find_http_socket
 }
 
+# serve <INI LINES: a collector, and a uWSGI with the usual application and those lines.
+serve() {
+  start_collector
+  start_uwsgi <<INI
+wsgi-file = $APPS/app.py
+$(cat)
+INI
+}
+
 # What each worker says when it is ready.
 ACCEPTING='e2e: a worker accepts'
 
@@ -442,6 +451,19 @@ get() {
 
 # over SOCKET: further requests go to this UNIX socket.
 over() { CURL_TO=(--unix-socket "$1") HOST=localhost; }
+
+# in_background COMMAND...: runs it and lets it fail; its output goes to the file `background`.
+in_background() {
+  "$@" >background 2>&1 3>&- &
+  IN_BACKGROUND=$!
+}
+
+# three_asleep: three requests of ten seconds are running
+three_asleep() {
+  local i
+  for i in 1 2 3; do get "/sleep?ms=10000&mark=$WORK/mark$i" >/dev/null 2>&1 3>&- & done
+  for i in 1 2 3; do wait_for "$DEADLINE" test -e "mark$i"; done
+}
 
 status_of() { get "$@" -o /dev/null -w '%{http_code}'; }
 
