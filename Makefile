@@ -127,7 +127,7 @@ ASAN_OPTIONS_E2E := ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1
 
 # What has threads: the ring, the reporters that read it, the strategies and their poller.
 .PHONY: unit-tsan
-unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,journal reporter% strategies sampling_poller),$(UNIT))
+unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,journal% reporter% strategies sampling_poller),$(UNIT))
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 $(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py

@@ -191,15 +191,27 @@ bool trc_slot_claim(struct trc_slot *slot);
 bool trc_journal_append_mp(struct trc_journal *journal, unsigned worker, struct trc_slot *slot);
 
 /* Ends the span of one slot if it is open and appends it: outcome as given, duration until
- * `mono_ns`. For spans that no request-end hook will see; safe against the hook running at the same
- * moment. Returns true if it was this call that ended it. Thread: any. */
+ * `mono_ns`; one that was KILLED says of what and ends when, as far as that has been noted (below).
+ * For spans that no request-end hook will see; safe against the hook running at the same moment.
+ * Returns true if it was this call that ended it. Thread: any. */
 bool trc_journal_close_slot(struct trc_journal *journal, unsigned worker, unsigned core,
                             enum trc_outcome outcome, uint64_t mono_ns);
 
+/* Notes that the worker is about to be killed because a request of its took too long; again, when
+ * it is tried again. It may live on all the same: the note counts for spans that were open then.
+ * Thread: the master. */
+void trc_journal_note_harakiri(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
+
+/* Notes that the worker is dead, of what (enum trc_death or a signal) and when. The first note
+ * counts, until the place is recovered. Thread: the master, or the worker at its own end. */
+void trc_journal_note_death(struct trc_journal *journal, unsigned worker, unsigned death,
+                            uint64_t mono_ns);
+
 /* Puts right what a worker that died left: closes holes in the ring, counts a record that nobody
- * can give back as lost, ends the spans of its slots with TRC_OUTCOME_KILLED, lets each slot be
- * used again. Returns the number of spans recovered from slots. Thread: startup of the worker that
- * takes the place over, before it has other threads. */
+ * can give back as lost, ends the spans of its slots with TRC_OUTCOME_KILLED at the time that was
+ * noted, else at `mono_ns`, lets each slot be used again, forgets the notes. Returns the number of
+ * spans recovered from slots. Thread: startup of the worker that takes the place over, before it
+ * has other threads. */
 unsigned trc_journal_recover(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
 
 /* Notes how long a worker's end waited for collectors: from `began_ns` to `ended_ns`, monotonic. A

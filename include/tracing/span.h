@@ -61,6 +61,13 @@ enum trc_span_kind {
     TRC_KIND_INTERNAL = 1, /* something within one */
 };
 
+/* What a request's worker died of. The number of a signal is one, too: 1 to 64 on Linux. */
+enum trc_death {
+    TRC_DEATH_UNKNOWN = 0,    /* nobody saw it */
+    TRC_DEATH_EXIT = 128,     /* it exited: the application ended it, or it was told to end */
+    TRC_DEATH_HARAKIRI = 129, /* a request took longer than uWSGI's harakiri allows */
+};
+
 enum trc_sampler_type {
     TRC_SAMPLER_NONE = 0, /* not a root: the caller decided */
     TRC_SAMPLER_CONST = 1,
@@ -100,8 +107,8 @@ struct trc_span {
     uint8_t truncated;     /* 1: a string was cut */
     uint16_t named_bytes;  /* of the arena, for named[] */
     uint8_t named_count;   /* of named[] */
-    uint8_t reserved;
-    uint16_t kind; /* enum trc_span_kind */
+    uint8_t death;         /* KILLED: of what, enum trc_death or a signal */
+    uint16_t kind;         /* enum trc_span_kind */
     struct trc_str str[TRC_STR_COUNT];
     struct trc_str named[TRC_SPAN_NAMED_MAX]; /* in the arena: a byte with the length of the name,
                                                  the name, the value */

@@ -8,6 +8,7 @@
  * their own, and this runs once a span and exporter.
  */
 #include "tracing/attributes.h"
+#include <signal.h>
 
 /* Index in trc_attribute_keys. Constants first, as trc_attributes promises. */
 enum key {
@@ -210,6 +211,31 @@ static void add_protocol_version(struct list *l) {
 #define LAST_FIFTY(d) TEN(d "5") TEN(d "6") TEN(d "7") TEN(d "8") TEN(d "9")
 #define HUNDRED(d) FIRST_FIFTY(d) LAST_FIFTY(d)
 
+/* Signals that end a process, as signal.h names them; the numbers differ between machines. */
+static const struct trc_slice signal_names[] = {
+    [SIGHUP] = TRC_SLICE("SIGHUP"),       [SIGINT] = TRC_SLICE("SIGINT"),
+    [SIGQUIT] = TRC_SLICE("SIGQUIT"),     [SIGILL] = TRC_SLICE("SIGILL"),
+    [SIGTRAP] = TRC_SLICE("SIGTRAP"),     [SIGABRT] = TRC_SLICE("SIGABRT"),
+    [SIGBUS] = TRC_SLICE("SIGBUS"),       [SIGFPE] = TRC_SLICE("SIGFPE"),
+    [SIGKILL] = TRC_SLICE("SIGKILL"),     [SIGUSR1] = TRC_SLICE("SIGUSR1"),
+    [SIGSEGV] = TRC_SLICE("SIGSEGV"),     [SIGUSR2] = TRC_SLICE("SIGUSR2"),
+    [SIGPIPE] = TRC_SLICE("SIGPIPE"),     [SIGALRM] = TRC_SLICE("SIGALRM"),
+    [SIGTERM] = TRC_SLICE("SIGTERM"),     [SIGIO] = TRC_SLICE("SIGIO"),
+    [SIGXCPU] = TRC_SLICE("SIGXCPU"),     [SIGXFSZ] = TRC_SLICE("SIGXFSZ"),
+    [SIGVTALRM] = TRC_SLICE("SIGVTALRM"), [SIGPROF] = TRC_SLICE("SIGPROF"),
+    [SIGPWR] = TRC_SLICE("SIGPWR"),       [SIGSYS] = TRC_SLICE("SIGSYS"),
+};
+
+static struct trc_slice death_name(uint8_t death) {
+    if (death == TRC_DEATH_HARAKIRI)
+        return TRC_SLICE("harakiri");
+    if (death == TRC_DEATH_EXIT)
+        return TRC_SLICE("exit");
+    if (death < sizeof(signal_names) / sizeof(signal_names[0]) && signal_names[death].p)
+        return signal_names[death];
+    return TRC_SLICE("killed");
+}
+
 /* What error.type says, absent if nothing went wrong. A slice must point at bytes that live, hence
  * every status of 500 to 999 in digits. How the request ended says more than a status it had set.
  */
@@ -217,7 +243,7 @@ static struct trc_slice error_type(const struct trc_span *span, enum trc_semconv
     static const char statuses[] = HUNDRED("5") HUNDRED("6") HUNDRED("7") HUNDRED("8") HUNDRED("9");
 
     if (span->outcome == TRC_OUTCOME_KILLED)
-        return TRC_SLICE("killed");
+        return death_name(span->death);
     if (span->outcome == TRC_OUTCOME_ABANDONED)
         return TRC_SLICE("abandoned");
     if (span->status < 500 || !(semconv & TRC_SEMCONV_HTTP))

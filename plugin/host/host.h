@@ -48,6 +48,14 @@ int trc_host_configure(void);
  * startup, in the master, when workers and cores are counted. */
 void trc_instance_make(void);
 
+/* Notes which workers have died, and of what, before uWSGI buries them. Thread: the master, in each
+ * turn of its loop. */
+void trc_instance_watch(void);
+
+/* Notes that the master is about to kill the worker (from 1) because a request took too long.
+ * Thread: the master. */
+void trc_instance_harakiri(int wid);
+
 /* Ends an instance: what its workers left, and the accounts. Thread: exit, in the master, all
  * workers dead; does nothing in what the master has forked, or when there never was a worker. */
 void trc_instance_end(void);

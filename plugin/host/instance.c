@@ -9,6 +9,7 @@
 #include "tracing/log.h"
 #include "tracing/reporter.h"
 #include <inttypes.h>
+#include <sys/wait.h>
 #include <uwsgi.h>
 
 extern struct uwsgi_server uwsgi;
@@ -33,6 +34,40 @@ static bool has_queued(unsigned worker) {
         queued = a.queued > 0;
     }
     return queued;
+}
+
+/* Looks at a dead child, of all or of the one, and leaves it to uWSGI. False if there is none. */
+static bool peek(idtype_t which, pid_t pid, siginfo_t *dead) {
+    dead->si_pid = 0; /* waitid(2): how to tell when WNOHANG found nobody */
+    return waitid(which, (id_t)pid, dead, WEXITED | WNOHANG | WNOWAIT) == 0 && dead->si_pid != 0;
+}
+
+/* A worker that was told to end and took too long: as in uWSGI's uwsgi_master_check_mercy, which
+ * kills it between this turn's look and its waitpid. */
+static bool gets_no_mercy(const struct uwsgi_worker *worker) {
+    return worker->pid > 0 && worker->cursed_at && uwsgi_now() > worker->no_mercy_at;
+}
+
+void trc_instance_watch(void) {
+    siginfo_t dead;
+    if (!trc_host.journal)
+        return;
+    bool any = peek(P_ALL, 0, &dead); /* one system call when nobody died */
+    uint64_t now = trc_clock_mono_ns();
+    for (unsigned w = 0; w < trc_journal_config(trc_host.journal)->workers; w++) {
+        const struct uwsgi_worker *worker = &uwsgi.workers[w + 1];
+        if (any && worker->pid > 0 && peek(P_PID, worker->pid, &dead))
+            trc_journal_note_death(
+                trc_host.journal, w,
+                dead.si_code == CLD_EXITED ? TRC_DEATH_EXIT : (unsigned)dead.si_status, now);
+        else if (gets_no_mercy(worker))
+            trc_journal_note_death(trc_host.journal, w, SIGKILL, now);
+    }
+}
+
+void trc_instance_harakiri(int wid) {
+    if (trc_host.journal)
+        trc_journal_note_harakiri(trc_host.journal, (unsigned)wid - 1, trc_clock_mono_ns());
 }
 
 void trc_instance_finish(unsigned first, unsigned last) {

@@ -6,6 +6,8 @@
  *            init      options and environment          (requests) hooks.c
  *            post_init hooks into the sockets           atexit     worker.c
  *            preinit   instance.c
+ *            cycle     instance.c
+ *            harakiri  instance.c
  *            cleanup   instance.c
  *
  * Nothing that belongs to a process is made before the fork: the master makes the mapping and no
@@ -155,5 +157,7 @@ __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .preinit_apps = trc_instance_make,
     .post_fork = trc_worker_start,
     .atexit = trc_worker_end,
+    .master_cycle = trc_instance_watch,
+    .harakiri = trc_instance_harakiri,
     .master_cleanup = trc_instance_end,
 };

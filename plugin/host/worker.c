@@ -73,17 +73,37 @@ void trc_worker_start(void) {
     trc_host.active = true;
 }
 
+/* uWSGI's handler of these raises them again, which does nothing while it runs, and exits. */
+static unsigned cause_of_exit(void) {
+    sigset_t pending;
+    sigpending(&pending);
+    if (sigismember(&pending, SIGSEGV))
+        return SIGSEGV;
+    return sigismember(&pending, SIGFPE) ? SIGFPE : TRC_DEATH_EXIT;
+}
+
+static void note_exit(void) {
+    uint64_t now = trc_clock_mono_ns();
+    time_t due = uwsgi.workers[uwsgi.mywid].harakiri;
+    /* Without a master the worker itself exits when its request takes too long. */
+    if (!uwsgi.master_process && due > 0 && due <= uwsgi_now())
+        trc_journal_note_harakiri(trc_host.journal, trc_host.tracer.worker, now);
+    trc_journal_note_death(trc_host.journal, trc_host.tracer.worker, cause_of_exit(), now);
+}
+
 static void stop_tracing(uint64_t deadline) {
     unsigned worker = trc_host.tracer.worker;
     (void)trc_poller_stop(deadline);
     if (uwsgi.threads > 1) {
-        /* The other cores serve on while we wait, and are traced; what they have open when the
-         * process is gone is ended by whoever comes after. */
+        /* The other cores serve on while we wait, and are traced; what they have open after that
+         * is ended by whoever comes after us. */
         trc_reporters_stop(deadline);
         trc_host.active = false;
+        note_exit();
         return;
     }
     trc_host.active = false;
+    note_exit();
     for (unsigned core = 0; core < trc_journal_config(trc_host.journal)->cores; core++)
         trc_journal_close_slot(trc_host.journal, worker, core, TRC_OUTCOME_KILLED,
                                trc_clock_mono_ns());

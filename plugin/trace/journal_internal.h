@@ -39,6 +39,9 @@ struct block {
     _Atomic uint64_t recovered;
     _Atomic uint64_t lost;
     _Atomic uint64_t ended_ns, waited_ns; /* the worker's end: see trc_journal_note_wait */
+    _Atomic uint64_t harakiri_ns;         /* when the master was last about to kill it; 0: never */
+    _Atomic uint64_t death_ns;            /* when it was dead; 0: it lives, or nobody saw it die */
+    _Atomic uint32_t death; /* enum trc_death or a signal; with death_ns, which is set last */
     struct cursor cursor[TRC_EXPORTERS_MAX];
     /* struct trc_slot slot[cores] follows */
 };

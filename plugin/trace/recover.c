@@ -4,6 +4,32 @@
  */
 #include "journal_internal.h"
 
+void trc_journal_note_harakiri(struct trc_journal *j, unsigned worker, uint64_t mono_ns) {
+    atomic_store(&block_of(j, worker)->harakiri_ns, mono_ns);
+}
+
+void trc_journal_note_death(struct trc_journal *j, unsigned worker, unsigned death,
+                            uint64_t mono_ns) {
+    struct block *b = block_of(j, worker);
+    if (atomic_load(&b->death_ns))
+        return;
+    atomic_store(&b->death, death);
+    atomic_store(&b->death_ns, mono_ns);
+}
+
+/* Of what the span's worker died, and when, if anybody noted it. SIGKILL follows harakiri at once,
+ * and the master sees the death later; a worker that was asked in kinder ways exits when it likes.
+ */
+static uint64_t end_killed(struct block *b, struct trc_span *span, uint64_t mono_ns) {
+    uint64_t harakiri_ns = atomic_load(&b->harakiri_ns), death_ns = atomic_load(&b->death_ns);
+    unsigned death = death_ns ? atomic_load(&b->death) : TRC_DEATH_UNKNOWN;
+    bool harakiri = harakiri_ns && span->start_mono_ns <= harakiri_ns;
+    span->death = (uint8_t)(harakiri ? TRC_DEATH_HARAKIRI : death);
+    if (harakiri && death != TRC_DEATH_EXIT)
+        return harakiri_ns;
+    return death_ns ? death_ns : mono_ns;
+}
+
 bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned core,
                             enum trc_outcome outcome, uint64_t mono_ns) {
     struct trc_slot *slot = trc_journal_slot(j, worker, core);
@@ -12,6 +38,8 @@ bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned cor
     struct trc_span *span = &slot->span;
     span->outcome = (uint8_t)outcome;
     span->error = 1;
+    if (outcome == TRC_OUTCOME_KILLED)
+        mono_ns = end_killed(block_of(j, worker), span, mono_ns);
     span->duration_ns = mono_ns > span->start_mono_ns ? mono_ns - span->start_mono_ns : 0;
     trc_journal_append_mp(j, worker, slot);
     return true;
@@ -95,6 +123,8 @@ unsigned trc_journal_recover(struct trc_journal *j, unsigned worker, uint64_t mo
         counter_add(&trc_journal_slot(j, worker, 0)->counters.sampled, holes - again);
     }
     atomic_store(&b->woken, 0); /* whoever was woken is dead */
+    atomic_store(&b->harakiri_ns, 0);
+    atomic_store(&b->death_ns, 0);
     return recovered;
 }
 

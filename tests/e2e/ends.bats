@@ -168,7 +168,7 @@ INI
   wait_for "$DEADLINE" nudged_to_accept 2
   requests 1 1 /hello
   need_spans 2
-  spans all 'tags["error"] is True and tags["error.type"] == "killed"' 'path == "/sleep"'
+  spans all 'tags["error"] is True and tags["error.type"] == "SIGKILL"' 'path == "/sleep"'
   log_has 'recovered 1,'
 }
 

@@ -6,6 +6,7 @@
 #include "spans.h"
 #include "tracing/attributes.h"
 #include "unit.h"
+#include <signal.h>
 
 /* The list as text, in a buffer that the next call overwrites. Checks what holds for every list. */
 static const char *listed(const struct trc_span *span, enum trc_semconv semconv) {
@@ -278,6 +279,45 @@ static void errors(void **state) {
     }
 }
 
+/* What a worker died of has the same name in each set; what has none is "killed". */
+static void deaths(void **state) {
+    static const struct {
+        uint8_t death;
+        const char *want;
+    } cases[] = {
+        {TRC_DEATH_UNKNOWN, "killed"},
+        {TRC_DEATH_EXIT, "exit"},
+        {TRC_DEATH_HARAKIRI, "harakiri"},
+        {SIGHUP, "SIGHUP"},
+        {SIGABRT, "SIGABRT"},
+        {SIGKILL, "SIGKILL"},
+        {SIGSEGV, "SIGSEGV"},
+        {SIGSYS, "SIGSYS"},
+        {SIGCHLD, "killed"},
+        {SIGSYS + 1, "killed"},
+        {64, "killed"},
+        {127, "killed"},
+        {130, "killed"},
+        {255, "killed"},
+    };
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    span.status = 500;
+    span.outcome = TRC_OUTCOME_KILLED;
+    span.error = 1;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char want[64];
+        span.death = cases[i].death;
+        snprintf(want, sizeof(want), "error.type='%s'", cases[i].want);
+        for (int semconv = 1; semconv <= 3; semconv++)
+            assert_true(has(&span, semconv, want));
+    }
+    span.outcome = TRC_OUTCOME_ANSWERED; /* whose worker lives */
+    assert_false(has_key(&span, TRC_SEMCONV_OPENTRACING, "error.type"));
+}
+
 static void a_request_without_a_status(void **state) {
     struct trc_span span;
 
@@ -364,6 +404,7 @@ int main(void) {
         cmocka_unit_test(protocol_version),
         cmocka_unit_test(peer_by_its_family),
         cmocka_unit_test(errors),
+        cmocka_unit_test(deaths),
         cmocka_unit_test(a_request_without_a_status),
         cmocka_unit_test(samplers_and_debug_id),
         cmocka_unit_test(named),

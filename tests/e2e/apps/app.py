@@ -81,8 +81,23 @@ def kill(environ, start):
     time.sleep(10)
 
 
+def fault(environ, start):
+    import ctypes
+    ctypes.string_at(0)
+
+
+def eat(environ, start):
+    bytes(b'x' * (256 << 20))
+    return hello(environ, start)
+
+
 def leave(environ, start):
-    os._exit(3)
+    os._exit(int(query(environ, 'code', '3')))
+
+
+def leave_by_exit(environ, start):
+    import ctypes
+    ctypes.CDLL(None).exit(3)
 
 
 def fork(environ, start):
@@ -149,8 +164,9 @@ def logvar(environ, start):
 PATHS = {
     '/environ': show_environ, '/status': status, '/raise': fail, '/raise-late': fail_late,
     '/stream': stream, '/post': post, '/ignore-body': ignore_body, '/sleep': sleep, '/kill': kill,
-    '/leave': leave, '/fork': fork, '/fork-exit': fork_exit, '/call': call, '/outlive': outlive,
-    '/worker': worker, '/spool': spool, '/mule': mule, '/logvar': logvar, '/timing': timing,
+    '/fault': fault, '/eat': eat, '/leave': leave, '/exit': leave_by_exit, '/fork': fork,
+    '/fork-exit': fork_exit, '/call': call, '/outlive': outlive, '/worker': worker,
+    '/spool': spool, '/mule': mule, '/logvar': logvar, '/timing': timing,
 }
 
 
