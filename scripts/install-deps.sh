@@ -34,6 +34,7 @@ test     bats                          end-to-end tests
 test     clang-format                  make lint: layout of C
 test     curl                          client of the end-to-end tests and of the demo
 test     git                           make lint lists the files of the project
+test     iproute2                      a network of its own, in which packets get lost
 test     libcmocka-dev                 unit tests
 test     libjansson-dev                unit tests read back JSON with it
 test     openssl                       certificates for the tests of https

@@ -13,8 +13,10 @@
  * before its refusal of the first of them is seen.
  *
  * A host name is resolved again every 30 s, as jaeger-client-go's reconnectingUDPConn does (an
- * agent in Kubernetes moves), and before each send after one that failed.
+ * agent in Kubernetes moves), and before each send after one that failed. Only the first answer is
+ * waited for: until there is a newer one, the address we have is used.
  */
+#include "lookup.h"
 #include "tracing/clock.h"
 #include "tracing/sender.h"
 #include <arpa/inet.h>
@@ -35,6 +37,7 @@
 
 struct trc_sender {
     const struct trc_endpoint *endpoint;
+    struct trc_lookup *lookup;    /* under way, or NULL */
     int fd;                       /* connected to `peer`, or -1 */
     bool literal;                 /* the host is an address: it cannot change */
     bool local;                   /* the peer is on this host: it refuses at once or not at all */
@@ -80,6 +83,7 @@ static void udp_drop(struct trc_sender *s) {
     if (!s)
         return;
     disconnect(s);
+    trc_lookup_drop(s->lookup);
     free(s);
 }
 
@@ -98,22 +102,35 @@ static const struct addrinfo *choose(const struct addrinfo *list) {
     return list;
 }
 
+static int ask_nothing(void *arg) {
+    (void)arg;
+    return 0;
+}
+
 /* Brings s->peer up to date. An address we have is kept when its name cannot be resolved now. */
-static int resolve(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
+static int resolve(struct trc_sender *s, const struct trc_patience *patience,
+                   char why[TRC_ERROR_TEXT_MAX]) {
+    static const struct trc_patience no_patience = {ask_nothing, NULL};
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
         .ai_socktype = SOCK_DGRAM,
         .ai_flags = AI_NUMERICSERV | (s->literal ? AI_NUMERICHOST : 0),
     };
     struct addrinfo *list = NULL;
-    int rc = getaddrinfo(s->endpoint->host, s->endpoint->port, &hints, &list), err = errno;
+    int rc = trc_lookup(&s->lookup, s->endpoint->host, s->endpoint->port, &hints,
+                        s->peer_len ? &no_patience : patience, &list);
+    int err = errno;
     s->resolve_at_ns = s->literal ? UINT64_MAX : trc_clock_mono_ns() + RESOLVE_EVERY_NS;
+    if (rc == EAI_INPROGRESS)
+        s->resolve_at_ns = 0;
+    if (rc && s->peer_len)
+        return 0;
     if (rc) {
-        if (s->peer_len)
-            return 0;
         s->resolve_at_ns = 0;
         snprintf(why, TRC_ERROR_TEXT_MAX, "cannot resolve %.90s: %s", s->endpoint->host,
-                 rc == EAI_SYSTEM ? strerrordesc_np(err) : gai_strerror(rc));
+                 rc == EAI_INPROGRESS ? "no answer yet"
+                 : rc == EAI_SYSTEM   ? strerrordesc_np(err)
+                                      : gai_strerror(rc));
         return -EAGAIN;
     }
     const struct addrinfo *a = choose(list);
@@ -166,9 +183,10 @@ static int connect_peer(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
 }
 
 /* Makes s->fd a socket connected to where the host is now. */
-static int reach(struct trc_sender *s, char why[TRC_ERROR_TEXT_MAX]) {
+static int reach(struct trc_sender *s, const struct trc_patience *patience,
+                 char why[TRC_ERROR_TEXT_MAX]) {
     if (trc_clock_mono_ns() >= s->resolve_at_ns) {
-        int rc = resolve(s, why);
+        int rc = resolve(s, patience, why);
         if (rc)
             return rc;
     }
@@ -212,9 +230,8 @@ static int answer(struct trc_sender *s) {
 
 static int udp_send(struct trc_sender *s, struct trc_slice message,
                     const struct trc_patience *patience, struct trc_send_result *result) {
-    (void)patience; /* of what waits for long here, getaddrinfo, none can be had */
     *result = (struct trc_send_result){.rejected = 0};
-    int rc = reach(s, result->why);
+    int rc = reach(s, patience, result->why);
     if (rc)
         return rc;
     if (take_error(s->fd) != 0) /* meant an earlier datagram, and send(2) would fail with it */

@@ -7,7 +7,7 @@ socket still holds. What cannot be decoded goes to OUT.errors, one line a datagr
 "BARRIER <token>" makes it write the token to OUT.barrier: when that is there, all that was sent
 before is in the files (UDP on loopback keeps its order).
 
-    collector.py --out spans.jsonl [--port 0] [--wire compact|binary|zipkin] [--raw FILE]
+    collector.py --out spans.jsonl [--host 127.0.0.1] [--port 0] [--wire compact|binary|zipkin] [--raw FILE]
 """
 import argparse
 import json
@@ -38,7 +38,7 @@ class Collector:
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
         except PermissionError:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        self.socket.bind(('127.0.0.1', options.port))
+        self.socket.bind((options.host, options.port))
         self.socket.setblocking(False)
         # A signal that comes just before select() must still end it: Python writes it to this pipe.
         self.wake, wake_end = os.pipe()
@@ -93,6 +93,7 @@ class Collector:
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('--out', required=True)
+    parser.add_argument('--host', default='127.0.0.1')
     parser.add_argument('--port', type=int, default=0)
     parser.add_argument('--wire', choices=('compact', 'binary', 'zipkin'), default='compact')
     parser.add_argument('--raw')

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """An OTLP collector for tests (JSON over HTTP) that does what a real one cannot be made to do.
 
-    fault_collector.py --out spans.jsonl [--ids] [--fault NAME] [--port 0]
+    fault_collector.py --out spans.jsonl [--ids] [--fault NAME] [--host 127.0.0.1] [--port 0]
 
 Prints "port N" once it listens, then runs until SIGTERM. What it takes goes to OUT, one line a
 message, as spans.py reads it; or with --ids the span ids alone, one a line. OUT.requests has a JSON line for each request that came in whole:
@@ -53,7 +53,7 @@ class Collector:
         self.connections = open(self.out + '.connections', 'w', encoding='ascii')
         with open(self.out + '.fault', 'w', encoding='ascii') as file:
             file.write(options.fault)
-        self.listener = socket.create_server(('127.0.0.1', options.port), backlog=64)
+        self.listener = socket.create_server((options.host, options.port), backlog=options.backlog)
 
     def fault(self):
         with open(self.out + '.fault', encoding='ascii') as file:
@@ -174,7 +174,9 @@ def main():
     parser.add_argument('--out', required=True)
     parser.add_argument('--ids', action='store_true')
     parser.add_argument('--fault', default='ok')
+    parser.add_argument('--host', default='127.0.0.1')
     parser.add_argument('--port', type=int, default=0)
+    parser.add_argument('--backlog', type=int, default=64)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     Collector(parser.parse_args()).run()
 

@@ -3,6 +3,7 @@
  * The UDP sender, against real sockets on the loopback; what the loopback cannot be made to do is
  * scripted. (The file senders have a test of their own: a sender is a private type of its file.)
  */
+#include "../../plugin/send/lookup.h"
 #include "torture.h"
 #include "tracing/clock.h"
 #include "tracing/sender.h"
@@ -47,8 +48,11 @@ static struct addrinfo *scripted_addresses(void) {
     return first;
 }
 
-static int scripted_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
-                                struct addrinfo **out) {
+static int scripted_lookup(struct trc_lookup **under_way, const char *host, const char *port,
+                           const struct addrinfo *hints, const struct trc_patience *patience,
+                           struct addrinfo **out) {
+    (void)under_way;
+    (void)patience;
     script.resolved++;
     if (torture(EBADF))
         return EAI_SYSTEM;
@@ -110,7 +114,7 @@ static int scripted_poll(struct pollfd *p, nfds_t n, int timeout_ms) {
 }
 
 #define trc_clock_mono_ns() scripted_now()
-#define getaddrinfo(...) scripted_getaddrinfo(__VA_ARGS__)
+#define trc_lookup(...) scripted_lookup(__VA_ARGS__)
 #define send(...) scripted_send(__VA_ARGS__)
 #define getsockname(...) scripted_getsockname(__VA_ARGS__)
 #define getsockopt(...) scripted_getsockopt(__VA_ARGS__)
@@ -121,7 +125,7 @@ static int scripted_poll(struct pollfd *p, nfds_t n, int timeout_ms) {
 #define connect(...) (torture(ENETUNREACH) ? -1 : connect(__VA_ARGS__))
 #include "../../plugin/send/udp.c"
 #undef trc_clock_mono_ns
-#undef getaddrinfo
+#undef trc_lookup
 #undef send
 #undef getsockopt
 #undef setsockopt
