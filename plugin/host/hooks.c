@@ -114,7 +114,10 @@ static bool is_peer_made_up(const struct wsgi_request *wsgi_req,
 static void begin(struct wsgi_request *wsgi_req) {
     struct trc_request request;
     struct trc_injection injection;
-    if (!is_request(wsgi_req->uh->modifier1, wsgi_req->uh->modifier2) || wsgi_req->is_raw)
+    /* Languages do not answer an empty packet (FastCGI brings such); with a variable it were none.
+     */
+    if (!is_request(wsgi_req->uh->modifier1, wsgi_req->uh->modifier2) || wsgi_req->is_raw ||
+        wsgi_req->uh->pktsize == 0)
         return;
     /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
      * of an HTTP head (it kept the head) always is, even when the head had no method that it could

@@ -47,7 +47,7 @@ tracing-export = jaeger+http://localhost:$HTTP_PORT
 tracing-export = otlp.json+file://$WORK/spans.file
 tracing-export-header = X-Mine: here
 tracing-export-gzip = true
-tracing-export-timeout = 200ms
+tracing-export-timeout = 5s
 tracing-exit-timeout = 500ms
 tracing-flush-interval = 10ms
 tracing-sampler = remote:http://127.0.0.1:$SAMPLING_PORT/sampling initial=1
