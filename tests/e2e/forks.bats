@@ -4,7 +4,7 @@
 # and however it ends; no span is sent twice; and no child hangs for a lock that a reporter held when it
 # was forked.
 
-# shellcheck disable=SC2030,SC2031 # each test is a subshell, as it should be
+# shellcheck disable=SC2030,SC2031,SC2153 # each test is a subshell, as it should be
 load helper
 
 serve_forks() {
