@@ -62,8 +62,32 @@ INI
   stop_uwsgi # nothing was sent before: its end is what flushes
   need_spans 7
   [ "$(spans count '"error" in tags')" = 1 ]
-  spans all 'tags["error"] is True' 'path == "/kill"'
+  spans all 'tags["error"] is True and tags["error.type"] == "SIGKILL"' 'path == "/kill"'
   need_accounts 'recovered == 1' 'lost == 0'
+}
+
+@test "a worker that is asked to end before it is killed: its request died of harakiri, once" {
+  need VENV
+  allow_log 'HARAKIRI' 'DAMN ! worker 1 '
+  # By SIGTERM, which ends it, and by SIGCHLD, which it does not even see: harakiri is called again.
+  local signal tries
+  for signal in 15 17; do
+    start_collector
+    start_pypi <<INI
+processes = 1
+harakiri = 1
+harakiri-graceful-timeout = 1
+harakiri-graceful-signal = $signal
+wsgi-file = $APPS/app.py
+INI
+    get '/sleep?ms=20000' >/dev/null || true
+    wait_for "$DEADLINE" nudged_to_accept 2
+    need_spans 1
+    tries=$(log_count 'HARAKIRI ON WORKER 1')
+    if [ "$signal" = 15 ]; then [ "$tries" = 1 ]; else [ "$tries" -ge 2 ]; fi
+    spans all 'tags["error.type"] == "harakiri" and duration_us > 10000' 'path == "/sleep"'
+    stop_background
+  done
 }
 
 status_is() { [ "$(status_of "$2")" = "$1" ]; }
