@@ -198,8 +198,8 @@ bool trc_journal_close_slot(struct trc_journal *journal, unsigned worker, unsign
                             enum trc_outcome outcome, uint64_t mono_ns);
 
 /* Notes that the worker is about to be killed because a request of its took too long; again, when
- * it is tried again. It may live on all the same: the note counts for spans that were open then.
- * Thread: the master. */
+ * it is tried again; not when its death has been noted. It may live on all the same: the note
+ * counts for spans that were open then. Thread: the master. */
 void trc_journal_note_harakiri(struct trc_journal *journal, unsigned worker, uint64_t mono_ns);
 
 /* Notes that the worker is dead, of what (enum trc_death or a signal) and when. The first note

@@ -5,7 +5,9 @@
 #include "journal_internal.h"
 
 void trc_journal_note_harakiri(struct trc_journal *j, unsigned worker, uint64_t mono_ns) {
-    atomic_store(&block_of(j, worker)->harakiri_ns, mono_ns);
+    struct block *b = block_of(j, worker);
+    if (!atomic_load(&b->death_ns)) /* it is on its way out already */
+        atomic_store(&b->harakiri_ns, mono_ns);
 }
 
 void trc_journal_note_death(struct trc_journal *j, unsigned worker, unsigned death,

@@ -308,12 +308,12 @@ static void says_of_what_and_when(void **state) {
     };
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         open_slot(0, 1, 42, 20);
-        for (unsigned k = 0; k < 2; k++) {
+        for (unsigned k = 0; k < 2; k++)
             if (cases[i].harakiri[k])
                 trc_journal_note_harakiri(journal, 0, cases[i].harakiri[k]);
+        for (unsigned k = 0; k < 2; k++)
             if (cases[i].death[k].at)
                 trc_journal_note_death(journal, 0, cases[i].death[k].of, cases[i].death[k].at);
-        }
         assert_int_equal(trc_journal_recover(journal, 0, 9000), 1);
         const struct trc_span *span = only_span();
         assert_int_equal(span->outcome, TRC_OUTCOME_KILLED);
@@ -366,6 +366,22 @@ static void all_its_cores_say_the_same(void **state) {
     }
 }
 
+/* Harakiri that comes while the worker ends is not why it ends; but the one that made it end is. */
+static void harakiri_is_too_late_for_the_dead(void **state) {
+    for (unsigned asked = 0; asked < 2; asked++) {
+        open_slot(0, 1, 42, 20);
+        if (asked)
+            trc_journal_note_harakiri(journal, 0, 3000);
+        trc_journal_note_death(journal, 0, asked ? TRC_DEATH_EXIT : SIGSEGV, 4000);
+        trc_journal_note_harakiri(journal, 0, 5000);
+        trc_journal_recover(journal, 0, 9000);
+        assert_int_equal(only_span()->death, asked ? TRC_DEATH_HARAKIRI : SIGSEGV);
+        assert_int_equal(only_span()->duration_ns, 3000);
+        teardown(state);
+        assert_int_equal(setup(state), 0);
+    }
+}
+
 /* A worker at its own end closes its spans itself. */
 static void a_worker_that_exits_says_so(void **state) {
     (void)state;
@@ -410,6 +426,7 @@ int main(void) {
         TEST(says_of_what_and_when),
         TEST(what_was_noted_is_of_one_worker_and_one_life),
         TEST(all_its_cores_say_the_same),
+        TEST(harakiri_is_too_late_for_the_dead),
         TEST(a_worker_that_exits_says_so),
         TEST(a_span_that_had_ended_did_not_die),
     };
