@@ -95,10 +95,9 @@ static void stop_tracing(uint64_t deadline) {
     unsigned worker = trc_host.tracer.worker;
     (void)trc_poller_stop(deadline);
     if (uwsgi.threads > 1) {
-        /* The other cores serve on while we wait, and are traced; what they have open after that
-         * is ended by whoever comes after us. */
+        /* The other cores serve on until the process is gone, and are traced: what they finish is
+         * in the ring, and what they have open is ended, by whoever comes after us. */
         trc_reporters_stop(deadline);
-        trc_host.active = false;
         note_exit();
         return;
     }
@@ -119,6 +118,7 @@ static bool has_master(void) {
 void trc_worker_end(void) {
     if (!trc_host.active || worker_pid != getpid())
         return;
+    worker_pid = 0; /* once */
     /* A second signal would end the process in the middle of the flush: between a send and its note
      * in the journal, so that the spans went out again. The wait below is bounded; SIGKILL is not
      * asked. */
@@ -130,7 +130,9 @@ void trc_worker_end(void) {
     trc_journal_note_wait(trc_host.journal, worker, now, deadline);
     stop_tracing(deadline);
     trc_journal_note_wait(trc_host.journal, worker, now, trc_clock_mono_ns());
-    if (!has_master()) { /* nobody comes after us */
+    if (!has_master()) { /* nobody comes after us: what other cores serve from now on is not traced
+                          */
+        trc_host.active = false;
         trc_instance_finish(worker, worker);
         trc_instance_log_accounts((int)worker);
     }

@@ -55,7 +55,7 @@ start_collectors() {
 
 start_load() {
   over "$WORK/http.sock"
-  background load "$E2E_LOAD" "$WORK/http.sock" 1000000 4 '/sleep?ms=2'
+  background load "$E2E_LOAD" "$WORK/http.sock" 1000000 4 "${LOAD_PATH:-/sleep?ms=2}"
   LOAD_PID=$LAST_PID
   wait_for "$DEADLINE" workers_busy
 }
@@ -299,6 +299,20 @@ respawns() {
 @test "reload-on-rss" {
   WAY=('reload-on-rss = 1' 'min-worker-lifetime = 0' 'tracing-exit-timeout = 200ms')
   respawns 8
+}
+
+@test "threads that serve on while their worker ends are traced to the last" {
+  WAY=('threads = 4' 'tracing-exit-timeout = 50ms' 'tracing-journal-size = 4M')
+  allow_log 'DAMN'
+  start_collectors
+  LOAD_PATH=/hello start_way "${WAY[@]}"
+  for _ in 1 2; do
+    kill_worker 1 TERM
+    kill_worker 2 TERM
+  done
+  stop_load
+  stop_uwsgi
+  all_accounted TWICE
 }
 
 @test "worker-reload-mercy runs out" {
