@@ -12,6 +12,7 @@ UWSGI   ?= uwsgi
 PYTHON  := /usr/bin/python3
 DESTDIR ?=
 SECONDS ?= 60
+MINUTES ?= 30
 BUILD   := build
 SOURCES := $(wildcard plugin/*/*.c)
 HEADERS := $(wildcard include/tracing/*.h plugin/*/*.h)
@@ -138,6 +139,13 @@ $(BUILD)/asan/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
 .PHONY: interop
 interop: deps-build deps-test deps-interop tracing_plugin.so ## Test against real Jaeger and Zipkin, nginx, PyPI's uWSGI, tracers of others
 	bats --timing tests/interop
+
+.PHONY: soak
+soak: deps-build deps-test tracing_plugin.so ## Load, kill and reload a server for MINUTES minutes (default 30)
+	@mkdir -p $(BUILD)
+	@$(CC) -O2 -Wall -Wextra -Werror -o $(BUILD)/load tests/tools/load.c -lpthread
+	@$(PYTHON) tests/soak/soak.py --plugin $(CURDIR)/tracing_plugin.so --load $(CURDIR)/$(BUILD)/load \
+	  --uwsgi $(UWSGI) --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 # --- Fuzzing and measuring ----------------------------------------------------------------------------
 
