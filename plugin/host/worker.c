@@ -130,8 +130,7 @@ void trc_worker_end(void) {
     trc_journal_note_wait(trc_host.journal, worker, now, deadline);
     stop_tracing(deadline);
     trc_journal_note_wait(trc_host.journal, worker, now, trc_clock_mono_ns());
-    if (!has_master()) { /* nobody comes after us: what other cores serve from now on is not traced
-                          */
+    if (!has_master()) { /* nobody comes after us; what other cores still serve has no span */
         trc_host.active = false;
         trc_instance_finish(worker, worker);
         trc_instance_log_accounts((int)worker);

@@ -74,7 +74,6 @@ INI
 
 @test "OTEL_SDK_DISABLED and JAEGER_DISABLED: true in any case; false; anything else warns and is false" {
   local variable
-  no_accounts
   for variable in OTEL_SDK_DISABLED JAEGER_DISABLED; do
     export "$variable=True"
     serve </dev/null

@@ -246,7 +246,6 @@ INI
 
 @test "tracing-disable: no span, no header, the response as ever" {
   start_collector
-  no_accounts
   start_uwsgi <<INI
 processes = 1
 tracing-disable = true
@@ -458,7 +457,6 @@ INI
 }
 
 @test "log variables of a request that is not traced" {
-  no_accounts
   serve <<'INI'
 tracing-disable = true
 log-format = ids %(trace_id) %(span_id) %(trace_sampled) of %(uri) %(status)

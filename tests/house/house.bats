@@ -27,6 +27,11 @@ ROOT=$(cd "$(dirname "$BATS_TEST_FILENAME")/../.." && pwd)
   [[ $output == *"only host/ may include uwsgi.h"* ]]
 }
 
+@test "every end-to-end file has the helper, which looks at the accounts of each instance" {
+  run grep -L '^load helper' "$ROOT"/tests/e2e/*.bats
+  [ -z "$output" ]
+}
+
 @test "uwsgi --build-plugin . builds it without make" {
   cp -r "$ROOT/plugin" "$ROOT/include" "$ROOT/uwsgiplugin.py" "$BATS_TEST_TMPDIR/"
   cd "$BATS_TEST_TMPDIR"
