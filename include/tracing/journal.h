@@ -70,6 +70,7 @@ struct trc_slot {
     uint64_t dropped_before;             /* counters.dropped likewise */
     struct trc_context context;
     char trace_text[32], span_text[16]; /* the ids as log variables show them */
+    uint64_t wall_ahead_ns;             /* wall clock less monotonic clock at the last request */
     struct trc_random random;           /* reseeded by each worker that takes the slot over */
     struct trc_core_counters counters;
     _Alignas(64) struct trc_span span;

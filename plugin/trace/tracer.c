@@ -190,15 +190,20 @@ static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned
     span->sampler_param = by.param;
 }
 
-/* The server took the connection up a little before we were called: the monotonic start is now less
- * that. A wall clock that stepped in between must not make it nonsense. */
-static void record_start(struct trc_span *span, uint64_t start_unix_ns) {
+/* The server took the request up a little before we were called, by the wall clock: the monotonic
+ * start is that much earlier. A wall clock that stepped since, forwards, makes it too much; one
+ * that stepped back, less than nothing, which is huge. Then what the clocks said of each other at
+ * this core's last request tells how long ago it was. */
+static void record_start(struct trc_slot *slot, uint64_t start_unix_ns) {
     uint64_t now = trc_clock_unix_ns(), mono = trc_clock_mono_ns();
-    uint64_t ago = now - start_unix_ns;
-    if (now < start_unix_ns || ago > 60 * TRC_NS_PER_S || ago > mono)
+    uint64_t ago = now - start_unix_ns, by_last = mono + slot->wall_ahead_ns - start_unix_ns;
+    if (by_last < ago)
+        ago = by_last;
+    if (ago > 60 * TRC_NS_PER_S || ago > mono)
         ago = 0;
-    span->start_unix_ns = start_unix_ns;
-    span->start_mono_ns = mono - ago;
+    slot->wall_ahead_ns = now - mono;
+    slot->span.start_unix_ns = start_unix_ns;
+    slot->span.start_mono_ns = mono - ago;
 }
 
 static bool is_https(const struct trc_request *r) {
@@ -335,7 +340,7 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     slot->has_context = 1;
     if (slot->context.flags & TRC_FLAG_SAMPLED) {
         record_context(t, slot, core, by);
-        record_start(&slot->span, request->start_unix_ns);
+        record_start(slot, request->start_unix_ns);
         record_request(&slot->span, request);
         record_claim(t, slot, &claim);
         trc_slot_open(slot);
@@ -388,7 +393,7 @@ void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice met
     }
     struct trc_span *span = &slot->span;
     record_context(t, slot, core, by);
-    record_start(span, start_unix_ns);
+    record_start(slot, start_unix_ns);
     record_method(span, method);
     record_url(span, TRC_SLICE("http"), (struct trc_slice){NULL, 0},
                path_of(target, (struct trc_slice){NULL, 0}));

@@ -76,13 +76,13 @@ only_workers_sent() { [ "$(spans values source | wc -l)" = "$1" ]; }
 @test "children that end by _exit, by exit, after a lookup, after a request of their own" {
   background posts "$PYTHON" "$TOOLS/posts.py" --out posts.jsonl
   wait_for "$DEADLINE" log_has '^port ' posts.log
-  local port work
+  local port end
   port=$(sed -n 's/^port //p' posts.log)
   FORKS_URL=http://127.0.0.1:$port/child serve_forks <<INI
 processes = 1
 tracing-export = otlp+http://127.0.0.1:$port
 INI
-  for work in _exit exit lookup curl curl-exit; do fine 10 "/children?work=$work"; done
+  for end in _exit exit lookup curl curl-exit; do fine 10 "/children?work=$end"; done
   # And nothing of ours came from a child: the one exporter's messages are what the worker says.
   stop_uwsgi
   [ "$(grep -c '"/child"' posts.jsonl)" = 20 ]
@@ -147,7 +147,7 @@ INI
 
 # Requests to the other worker, so that there is always something to send.
 in_background_requests() {
-  "$E2E_LOAD" "$WORK/http.sock" 300 1 "/hello?$1" >/dev/null 3>&- &
+  requests 300 1 "/hello?$1" 3>&- &
   REQUESTS_PID=$!
 }
 
