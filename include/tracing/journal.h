@@ -5,7 +5,7 @@
  *   header | per worker: block | per worker: one ring, mapped twice in a row
  *
  *   block of a worker = head of its ring, counters, a cursor for each exporter, a slot for each
- * core
+ * core, and one for its watcher
  *
  * A span lives in exactly one place. While its request runs it is in its core's slot; at its end it
  * is appended to its worker's ring. A reporter reads at its own exporter's cursor and moves the
@@ -65,6 +65,9 @@ struct trc_slot {
     _Alignas(64) _Atomic uint32_t state; /* enum trc_slot_state */
     uint32_t has_context;                /* 1 while a request runs and its ids are known, sampled or
                                             not: for log variables */
+    _Atomic uint32_t turn;               /* which of the two spans is the core's: 0 or 1 */
+    _Atomic uint32_t reading;            /* 1 + the turn that a reader is at, or 0 */
+    uint64_t told;                       /* the watcher's: id of the last span it told of */
     _Atomic uint64_t pos;                /* ENDED: where the record was reserved, or TRC_POS_NONE */
     uint64_t sampled_before;             /* counters.sampled when the span was opened */
     uint64_t dropped_before;             /* counters.dropped likewise */
@@ -75,6 +78,7 @@ struct trc_slot {
     struct trc_core_counters counters;
     _Alignas(64) struct trc_span span;
     struct trc_baggage baggage;
+    struct trc_span other; /* the core's while a reader is at `span`, and the other way about */
 };
 
 /* What an exporter has done with one worker's ring. Replaced as a whole (see trc_cursor_publish).
@@ -118,6 +122,10 @@ _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *journal);
 /* The slot of a core; worker counts from 0 here as everywhere below. Thread: any. */
 struct trc_slot *trc_journal_slot(const struct trc_journal *journal, unsigned worker,
                                   unsigned core);
+
+/* The slot of no core, for spans that a thread beside the requests puts into the ring: counted and
+ * recovered as all others are. Thread: any. */
+struct trc_slot *trc_journal_watcher_slot(const struct trc_journal *journal, unsigned worker);
 
 /* --- Writing ------------------------------------------------------------------------------- */
 
@@ -178,6 +186,26 @@ bool trc_journal_last_error(const struct trc_journal *journal, int worker, unsig
 
 /* --- Slots, and the dead
  * ------------------------------------------------------------------------------ */
+
+/* The slot's span. Thread: the one that serves the core, or has claimed the slot. */
+static inline struct trc_span *trc_slot_span(struct trc_slot *slot) {
+    return atomic_load_explicit(&slot->turn, memory_order_relaxed) ? &slot->other : &slot->span;
+}
+
+/* The span to fill for the slot's next request: the last one's, unless somebody still reads that.
+ * Nobody waits: there is one reader, and two spans. The slot is idle. Thread: request. */
+static inline struct trc_span *trc_slot_fresh(struct trc_slot *slot) {
+    uint32_t turn = atomic_load_explicit(&slot->turn, memory_order_relaxed);
+    if (__builtin_expect(atomic_load(&slot->reading) == turn + 1, 0))
+        atomic_store_explicit(&slot->turn, turn ^ 1, memory_order_relaxed);
+    return trc_slot_span(slot);
+}
+
+/* Copies what a running request's span has said since its beginning - ids, start, worker, core,
+ * method and URL - into *out, with no name and not sealed. Returns false, and *out may be anything,
+ * when no span is open in the slot. The request is not held up and the copy is of one request,
+ * whatever happens meanwhile. Lock-free. Thread: one reader, in the slot's worker. */
+bool trc_slot_peek(struct trc_slot *slot, struct trc_span *out);
 
 /* Opens the slot's span, which the caller has filled: from now on it is reported whatever happens.
  * The slot is idle. Thread: request. */

@@ -68,7 +68,7 @@ int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *c
     j->config = *config;
     j->config.ring_bytes = round_ring(config->ring_bytes);
     j->ring_mask = j->config.ring_bytes - 1;
-    j->block_bytes = sizeof(struct block) + config->cores * sizeof(struct trc_slot);
+    j->block_bytes = sizeof(struct block) + slots_of(j) * sizeof(struct trc_slot);
     j->control_bytes = round_up(sizeof(struct header) + config->workers * j->block_bytes,
                                 (size_t)sysconf(_SC_PAGESIZE));
     int rc = trc_random_bytes(&j->key, sizeof(j->key));
@@ -129,4 +129,8 @@ uint64_t trc_journal_waited(const struct trc_journal *j, uint64_t since_ns) {
             longest = waited;
     }
     return longest;
+}
+
+struct trc_slot *trc_journal_watcher_slot(const struct trc_journal *j, unsigned worker) {
+    return trc_journal_slot(j, worker, j->config.cores);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Layout of the journal's mapping, for the three files that implement tracing/journal.h:
- * journal.c (the mapping), ring.c (records and cursors), recover.c (the dead, and the accounts).
+ * Layout of the journal's mapping, for the files that implement tracing/journal.h: journal.c (the
+ * mapping), ring.c (records and cursors), recover.c (the dead, and the accounts).
  */
 #ifndef TRACING_TRACE_JOURNAL_INTERNAL_H
 #define TRACING_TRACE_JOURNAL_INTERNAL_H
@@ -43,7 +43,7 @@ struct block {
     _Atomic uint64_t death_ns;            /* when it was dead; 0: it lives, or nobody saw it die */
     _Atomic uint32_t death; /* enum trc_death or a signal; with death_ns, which is set last */
     struct cursor cursor[TRC_EXPORTERS_MAX];
-    /* struct trc_slot slot[cores] follows */
+    /* struct trc_slot slot[slots_of()] follows */
 };
 
 struct header {
@@ -59,6 +59,11 @@ struct trc_journal {
     size_t control_bytes, block_bytes;
     char *rings; /* address range of workers * 2 * ring_bytes */
 };
+
+/* Of each worker: its cores', and its watcher's. */
+static inline unsigned slots_of(const struct trc_journal *j) {
+    return j->config.cores + 1;
+}
 
 static inline struct block *block_of(const struct trc_journal *j, unsigned worker) {
     return (struct block *)((char *)j->header + sizeof(struct header) + worker * j->block_bytes);

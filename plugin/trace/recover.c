@@ -37,7 +37,7 @@ bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned cor
     struct trc_slot *slot = trc_journal_slot(j, worker, core);
     if (!trc_slot_claim(slot))
         return false;
-    struct trc_span *span = &slot->span;
+    struct trc_span *span = trc_slot_span(slot);
     span->outcome = (uint8_t)outcome;
     span->error = 1;
     if (outcome == TRC_OUTCOME_KILLED)
@@ -98,16 +98,17 @@ static bool finish_append(struct trc_journal *j, unsigned worker, struct trc_slo
 unsigned trc_journal_recover(struct trc_journal *j, unsigned worker, uint64_t mono_ns) {
     struct block *b = block_of(j, worker);
     unsigned again = 0, recovered = 0;
-    for (unsigned core = 0; core < j->config.cores; core++) {
+    for (unsigned core = 0; core < slots_of(j); core++) {
         struct trc_slot *slot = trc_journal_slot(j, worker, core);
         if (atomic_load(&slot->state) == TRC_SLOT_ENDED && finish_append(j, worker, slot))
             again++;
     }
     unsigned holes = close_holes(j, worker);
-    for (unsigned core = 0; core < j->config.cores; core++) {
+    for (unsigned core = 0; core < slots_of(j); core++) {
         struct trc_slot *slot = trc_journal_slot(j, worker, core);
         uint32_t state = atomic_load(&slot->state);
         slot->has_context = 0;
+        atomic_store(&slot->reading, 0); /* whoever read it is dead, too */
         if (state == TRC_SLOT_ENDED) {
             trc_journal_append_mp(j, worker, slot);
         } else if (state != TRC_SLOT_IDLE) {
@@ -135,7 +136,7 @@ unsigned trc_journal_recover(struct trc_journal *j, unsigned worker, uint64_t mo
 static void add_worker(const struct trc_journal *j, unsigned worker, unsigned exporter,
                        struct trc_accounts *out) {
     const struct block *b = block_of(j, worker);
-    for (unsigned core = 0; core < j->config.cores; core++) {
+    for (unsigned core = 0; core < slots_of(j); core++) {
         const struct trc_core_counters *c = &trc_journal_slot(j, worker, core)->counters;
         out->started += counter_get(&c->started);
         out->sampled += counter_get(&c->sampled);
@@ -168,7 +169,7 @@ static void add_worker(const struct trc_journal *j, unsigned worker, unsigned ex
 
 uint64_t trc_journal_dropped(const struct trc_journal *j, unsigned worker) {
     uint64_t dropped = 0;
-    for (unsigned core = 0; core < j->config.cores; core++)
+    for (unsigned core = 0; core < slots_of(j); core++)
         dropped += counter_get(&trc_journal_slot(j, worker, core)->counters.dropped);
     return dropped;
 }

@@ -56,27 +56,29 @@ void trc_slot_open(struct trc_slot *slot) {
 
 bool trc_slot_claim(struct trc_slot *slot) {
     uint32_t open = TRC_SLOT_OPEN;
+    /* Not acquire and release alone: see trc_slot_peek. */
     return atomic_load_explicit(&slot->state, memory_order_relaxed) == open &&
            atomic_compare_exchange_strong_explicit(&slot->state, &open, TRC_SLOT_ENDING,
-                                                   memory_order_acq_rel, memory_order_relaxed);
+                                                   memory_order_seq_cst, memory_order_relaxed);
 }
 
 bool trc_journal_append_mp(struct trc_journal *j, unsigned worker, struct trc_slot *slot) {
+    struct trc_span *span = trc_slot_span(slot);
     void *at;
     bool wake = false;
-    trc_span_seal(&slot->span);
+    trc_span_seal(span);
     atomic_store_explicit(&slot->state, TRC_SLOT_ENDED, memory_order_release);
-    uint64_t pos = trc_journal_reserve_mp(j, worker, slot->span.size, &at);
+    uint64_t pos = trc_journal_reserve_mp(j, worker, span->size, &at);
     if (__builtin_expect(pos == TRC_POS_NONE, 0)) {
         put(&slot->counters.dropped, slot->dropped_before + 1);
     } else {
         /* From here to the count below, recovery looks at pos: is the record committed or not? */
         atomic_store_explicit(&slot->pos, pos, memory_order_release);
-        memcpy(at, &slot->span, slot->span.size);
+        memcpy(at, span, span->size);
         wake = trc_journal_commit_mp(j, worker, pos);
     }
     atomic_store_explicit(&slot->counters.sampled, slot->sampled_before + 1, memory_order_release);
-    if (__builtin_expect(slot->span.truncated, 0))
+    if (__builtin_expect(span->truncated, 0))
         counter_add(&slot->counters.truncated, 1);
     atomic_store_explicit(&slot->state, TRC_SLOT_IDLE, memory_order_release);
     return wake;

@@ -174,9 +174,9 @@ static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
     return deferred ? sample(t, c, method) : nobody;
 }
 
-static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
-                           struct trc_decision by) {
-    struct trc_span *span = &slot->span;
+static struct trc_span *record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
+                                       struct trc_decision by) {
+    struct trc_span *span = trc_slot_fresh(slot);
     trc_span_clear(span);
     span->flags = slot->context.flags;
     span->trace_hi = slot->context.trace_hi;
@@ -188,13 +188,14 @@ static void record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned
     span->core = (uint16_t)core;
     span->sampler_type = (uint8_t)by.type;
     span->sampler_param = by.param;
+    return span;
 }
 
 /* The server took the request up a little before we were called, by the wall clock: the monotonic
  * start is that much earlier. A wall clock that stepped since, forwards, makes it too much; one
  * that stepped back, less than nothing, which is huge. Then what the clocks said of each other at
  * this core's last request tells how long ago it was. */
-static void record_start(struct trc_slot *slot, uint64_t start_unix_ns) {
+static void record_start(struct trc_slot *slot, struct trc_span *span, uint64_t start_unix_ns) {
     uint64_t now = trc_clock_unix_ns(), mono = trc_clock_mono_ns();
     uint64_t ago = now - start_unix_ns, by_last = mono + slot->wall_ahead_ns - start_unix_ns;
     if (by_last < ago)
@@ -202,8 +203,8 @@ static void record_start(struct trc_slot *slot, uint64_t start_unix_ns) {
     if (ago > 60 * TRC_NS_PER_S || ago > mono)
         ago = 0;
     slot->wall_ahead_ns = now - mono;
-    slot->span.start_unix_ns = start_unix_ns;
-    slot->span.start_mono_ns = mono - ago;
+    span->start_unix_ns = start_unix_ns;
+    span->start_mono_ns = mono - ago;
 }
 
 static bool is_https(const struct trc_request *r) {
@@ -274,8 +275,8 @@ static void record_request(struct trc_span *span, const struct trc_request *r) {
 }
 
 /* What the span says because of the caller's context. */
-static void record_claim(struct trc_tracer *t, struct trc_slot *slot, const struct claim *claim) {
-    struct trc_span *span = &slot->span;
+static void record_claim(struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
+                         const struct claim *claim) {
     const struct trc_context *c = &claim->ex.context;
     if (claim->distrusted && c->span_id && (c->trace_hi | c->trace_lo)) {
         span->link_trace_hi = c->trace_hi;
@@ -339,10 +340,10 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     struct trc_decision by = decide(t, slot, &claim, request->value[TRC_FIELD_METHOD]);
     slot->has_context = 1;
     if (slot->context.flags & TRC_FLAG_SAMPLED) {
-        record_context(t, slot, core, by);
-        record_start(slot, request->start_unix_ns);
-        record_request(&slot->span, request);
-        record_claim(t, slot, &claim);
+        struct trc_span *span = record_context(t, slot, core, by);
+        record_start(slot, span, request->start_unix_ns);
+        record_request(span, request);
+        record_claim(t, slot, span, &claim);
         trc_slot_open(slot);
     } else {
         count(&slot->counters.unsampled);
@@ -367,7 +368,7 @@ void trc_tracer_end(struct trc_tracer *t, unsigned core, const struct trc_result
     slot->has_context = 0;
     if (!trc_slot_claim(slot))
         return;
-    struct trc_span *span = &slot->span;
+    struct trc_span *span = trc_slot_span(slot);
     uint64_t now = trc_clock_mono_ns();
     span->duration_ns = now > span->start_mono_ns ? now - span->start_mono_ns : 0;
     span->status = result->status;
@@ -391,9 +392,8 @@ void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice met
         count(&slot->counters.unsampled);
         return;
     }
-    struct trc_span *span = &slot->span;
-    record_context(t, slot, core, by);
-    record_start(slot, start_unix_ns);
+    struct trc_span *span = record_context(t, slot, core, by);
+    record_start(slot, span, start_unix_ns);
     record_method(span, method);
     record_url(span, TRC_SLICE("http"), (struct trc_slice){NULL, 0},
                path_of(target, (struct trc_slice){NULL, 0}));
