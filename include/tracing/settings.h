@@ -40,6 +40,7 @@ enum trc_option {
     TRC_OPT_EXIT_TIMEOUT,
     TRC_OPT_UDP_PACKET,
     TRC_OPT_SAMPLER,
+    TRC_OPT_KEEP,
     TRC_OPT_EXTRACT,
     TRC_OPT_INJECT,
     TRC_OPT_TRUST,
@@ -89,6 +90,7 @@ struct trc_settings {
     uint64_t flush_interval_ns, exit_timeout_ns;
     size_t journal_bytes, udp_packet;
     struct trc_sampler sampler;
+    uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
     struct trc_trust trust;

@@ -106,6 +106,22 @@ static int set_sampler(struct trc_maker *m, struct trc_slice text) {
     return rc ? trc_maker_refuse(m, TRC_SAMPLER_ALLOWED) : 0;
 }
 
+#define KEEP_ALLOWED "none, or slow:T with a T of 1ms to 60m, as in slow:500ms"
+
+static int set_keep(struct trc_maker *m, struct trc_slice text) {
+    static const struct trc_slice slow = TRC_SLICE("slow:");
+    uint64_t ns = 0;
+    if (!trc_slice_equal(text, TRC_SLICE("none"))) {
+        if (text.len < slow.len || memcmp(text.p, slow.p, slow.len) != 0)
+            return trc_maker_refuse(m, KEEP_ALLOWED);
+        text = (struct trc_slice){text.p + slow.len, text.len - slow.len};
+        if (trc_parse_duration(text, &ns) || ns < TRC_NS_PER_MS || ns > TRC_NS_PER_S * 3600)
+            return trc_maker_refuse(m, KEEP_ALLOWED);
+    }
+    m->out->keep_slow_ns = ns;
+    return 0;
+}
+
 static bool contains(const struct trc_format *const *list, const struct trc_format *format) {
     while (*list && *list != format)
         list++;
@@ -222,6 +238,7 @@ static const struct {
     {TRC_OPT_JOURNAL_SIZE, set_journal_size, true},
     {TRC_OPT_EXIT_TIMEOUT, set_exit_timeout, true},
     {TRC_OPT_SAMPLER, set_sampler, true},
+    {TRC_OPT_KEEP, set_keep, true},
     {TRC_OPT_EXTRACT, set_extract, true},
     {TRC_OPT_INJECT, set_inject, true},
     {TRC_OPT_TRUST, set_trust, true},

@@ -8,6 +8,7 @@
 #include "tracing/log.h"
 #include "tracing/reporter.h"
 #include "tracing/sampling_poller.h"
+#include "tracing/watcher.h"
 #include <uwsgi.h>
 
 extern struct uwsgi_server uwsgi;
@@ -46,11 +47,25 @@ static void start_poller(unsigned worker) {
         trc_log("worker %u does not ask for strategies: %s", worker + 1, strerror(-rc));
 }
 
+/* Without one, a slow request is seen when it ends. */
+static void start_watcher(unsigned worker) {
+    const struct trc_watcher_config config = {
+        .journal = trc_host.journal,
+        .worker = worker,
+        .slow_ns = trc_host.settings.keep_slow_ns,
+        .wake = trc_reporters_wake,
+    };
+    int rc = config.slow_ns ? trc_watcher_start(&config) : 0;
+    if (rc)
+        trc_log("worker %u does not tell of slow requests: %s", worker + 1, strerror(-rc));
+}
+
 void trc_worker_forget(void) {
     /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
     trc_host.active = false;
     trc_reporters_forget();
     trc_poller_forget();
+    trc_watcher_forget();
 }
 
 void trc_worker_start(void) {
@@ -69,6 +84,7 @@ void trc_worker_start(void) {
     if (!trc_worker_start_reporters(tracer->worker))
         return;
     start_poller(tracer->worker);
+    start_watcher(tracer->worker);
     worker_pid = getpid();
     trc_host.active = true;
 }
@@ -94,6 +110,7 @@ static void note_exit(void) {
 static void stop_tracing(uint64_t deadline) {
     unsigned worker = trc_host.tracer.worker;
     (void)trc_poller_stop(deadline);
+    (void)trc_watcher_stop(deadline);
     if (uwsgi.threads > 1) {
         /* The other cores serve on until the process is gone, and are traced: what they finish is
          * in the ring, and what they have open is ended, by whoever comes after us. */

@@ -100,6 +100,10 @@ INI
     probabilistic:x probabilistic:nan ratelimiting:-1 ratelimiting:x remote: remote:127.0.0.1 'remote interval=1' adaptive:1
 }
 
+@test "wrong tracing-keep" {
+  refuses tracing-keep slow slow: slow:1 slow:-1s slow:0ms slow:61m slow:1h 'slow: 1s' slow=1s everything
+}
+
 @test "wrong tracing-extract, tracing-inject" {
   refuses tracing-extract jaegar jaeger,nonsense jaeger, ,
   refuses tracing-inject jaegar jaeger,nonsense
@@ -191,6 +195,7 @@ tracing-journal-size 1M
 tracing-exit-timeout 1s
 tracing-udp-packet 65000
 tracing-sampler const:1
+tracing-keep none
 tracing-extract jaeger,tracecontext,b3,b3multi
 tracing-inject jaeger,tracecontext
 tracing-trust all
@@ -205,7 +210,7 @@ TABLE
   grep -- --tracing-journal-size help | grep -q bytes
   grep -- --tracing-udp-packet help | grep -q bytes
   # Every option of ours is in the table above.
-  [ "$(grep -c -- '--tracing-' help)" = 23 ]
+  [ "$(grep -c -- '--tracing-' help)" = 24 ]
 }
 
 @test "without options: service is the working directory's name" {

@@ -19,7 +19,7 @@ HEADERS = {
     'encode': 'attributes encoder',
     'send': 'fetch otlp_answer sender',
     'trace': 'journal request sampler strategies tracer trust',
-    'report': 'exporter reporter sampling_answer sampling_poller',
+    'report': 'exporter reporter sampling_answer sampling_poller watcher',
     'host': 'packet response settings',
 }
 ROOM_OF = {stem: room for room, stems in HEADERS.items() for stem in stems.split()}

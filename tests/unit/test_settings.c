@@ -69,15 +69,15 @@ static void options_say_what_they_say(void **state) {
 
 static void new_options_for_exports(void **state) {
     (void)state;
-    assert_int_equal(MAKE("tracing-export=otlp+http://h", "tracing-export-header=A: 1",
-                          "tracing-export-header=Authorization:Basic a:b ",
-                          "tracing-export-timeout=500ms", "tracing-export-gzip=true",
-                          "tracing-export-ca=/etc/passwd", "tracing-export-cert=/etc/group",
-                          "tracing-export-key=/etc/passwd", "tracing-trust=10.0.0.0/8, unix",
-                          "tracing-response-header=traceresponse, x-trace-id",
-                          "tracing-baggage-tag=user-id", "tracing-baggage-tag=tier",
-                          "tracing-check=true", "tracing-extract=b3,jaeger,b3"),
-                     0);
+    assert_int_equal(
+        MAKE("tracing-export=otlp+http://h", "tracing-export-header=A: 1",
+             "tracing-export-header=Authorization:Basic a:b ", "tracing-export-timeout=500ms",
+             "tracing-export-gzip=true", "tracing-export-ca=/etc/passwd",
+             "tracing-export-cert=/etc/group", "tracing-export-key=/etc/passwd",
+             "tracing-trust=10.0.0.0/8, unix", "tracing-response-header=traceresponse, x-trace-id",
+             "tracing-baggage-tag=user-id", "tracing-baggage-tag=tier", "tracing-check=true",
+             "tracing-extract=b3,jaeger,b3", "tracing-keep=slow:1500ms"),
+        0);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_string_equal(s.http[w].headers[0], "A: 1");
         assert_string_equal(s.http[w].headers[1], "Authorization: Basic a:b");
@@ -96,6 +96,7 @@ static void new_options_for_exports(void **state) {
     assert_int_equal(s.baggage_tag_count, 2);
     assert_slice(s.baggage_tag[1], "tier");
     assert_true(s.check);
+    assert_int_equal(s.keep_slow_ns, 1500 * TRC_NS_PER_MS);
     assert_string_equal(s.extract[0]->name, "b3"); /* each once */
     assert_string_equal(s.extract[1]->name, "jaeger");
     assert_null(s.extract[2]);
@@ -144,6 +145,13 @@ static void a_wrong_option_names_itself_its_value_and_what_is_allowed(void **sta
         {"tracing-udp-packet=65508", "65508", "1024 to 65507"},
         {"tracing-udp-packet=1k2", "1k2", "1024 to 65507"},
         {"tracing-sampler=half", "half", "probabilistic:0..1"},
+        {"tracing-keep=slow", "slow", "slow:500ms"},
+        {"tracing-keep=slow:", "slow:", "1ms to 60m"},
+        {"tracing-keep=slow:500", "slow:500", "1ms to 60m"},
+        {"tracing-keep=slow:0ms", "slow:0ms", "1ms to 60m"},
+        {"tracing-keep=slow:61m", "slow:61m", "1ms to 60m"},
+        {"tracing-keep=quick:1s", "quick:1s", "1ms to 60m"},
+        {"tracing-keep=", "", "none"},
         {"tracing-extract=jaeger,b4", "jaeger,b4", "none or a list of: jaeger"},
         {"tracing-extract=", "", "jaeger"},
         {"tracing-inject=jaeger,", "jaeger,", "jaeger"},

@@ -76,6 +76,15 @@ def sleep(environ, start):
     return hello(environ, start)
 
 
+def wait(environ, start):
+    """Runs until the file named in `end` is there."""
+    end = query(environ, 'end')
+    open(query(environ, 'mark'), 'w').close()
+    while not os.path.exists(end):
+        time.sleep(0.02)
+    return hello(environ, start)
+
+
 def kill(environ, start):
     os.kill(os.getpid(), int(query(environ, 'signal', str(int(signal.SIGKILL)))))
     time.sleep(10)
@@ -167,6 +176,7 @@ PATHS = {
     '/fault': fault, '/eat': eat, '/leave': leave, '/exit': leave_by_exit, '/fork': fork,
     '/fork-exit': fork_exit, '/call': call, '/outlive': outlive, '/worker': worker,
     '/spool': spool, '/mule': mule, '/logvar': logvar, '/timing': timing,
+    '/wait': wait,
 }
 
 
