@@ -29,7 +29,8 @@ static uint64_t end_killed(struct block *b, struct trc_span *span, uint64_t mono
     span->death = (uint8_t)(harakiri ? TRC_DEATH_HARAKIRI : death);
     if (harakiri && death != TRC_DEATH_EXIT)
         return harakiri_ns;
-    return death_ns ? death_ns : mono_ns;
+    /* Other cores of a worker that notes its own exit may have begun more since. */
+    return death_ns > span->start_mono_ns ? death_ns : mono_ns;
 }
 
 bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned core,

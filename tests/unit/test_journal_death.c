@@ -295,7 +295,7 @@ static void says_of_what_and_when(void **state) {
         {{0}, {{TRC_DEATH_EXIT, 4000}}, TRC_DEATH_EXIT, 3000},
         {{0}, {{SIGKILL, 4000}, {SIGKILL, 6000}}, SIGKILL, 3000}, /* seen, seen again */
         {{0}, {{TRC_DEATH_EXIT, 4000}, {SIGKILL, 6000}}, TRC_DEATH_EXIT, 3000},
-        {{0}, {{SIGKILL, 500}}, SIGKILL, 0}, /* never below zero */
+        {{0}, {{TRC_DEATH_EXIT, 500}}, TRC_DEATH_EXIT, 8000}, /* begun while it exited */
         /* Harakiri, which kills at once; the last try is the one that did. */
         {{3000}, {{SIGKILL, 4000}}, TRC_DEATH_HARAKIRI, 2000},
         {{3000, 3500}, {{SIGKILL, 4000}}, TRC_DEATH_HARAKIRI, 2500},
