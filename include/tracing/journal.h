@@ -21,7 +21,8 @@
  * The stamp is written last and is a keyed mix of the record's own position. Bytes of an earlier
  * lap and bytes a client sent never carry the stamp that belongs where they lie, so a reader knows
  * committed from not, and recovery can find the next record behind a hole a dying writer left. The
- * ring's memory is mapped twice in a row, so no record is ever split.
+ * ring's memory is mapped twice in a row, so no record is ever split. In a journal that has a file
+ * a record has a checksum, too, for who reads the file back.
  *
  * A worker may die at any instruction: the next one's trc_journal_recover puts right what was half
  * done, so that no span is lost, doubled or counted twice, but for the batch a reporter had sent
@@ -34,6 +35,7 @@
 #include "tracing/random.h"
 #include "tracing/span.h"
 #include <stdatomic.h>
+#include <sys/types.h>
 
 #define TRC_EXPORTERS_MAX 8
 #define TRC_RECORD_HEAD 16 /* bytes of a record before its span */
@@ -108,6 +110,61 @@ struct trc_journal_config {
  * caller, or a negative errno and nothing changed. Thread: startup, in the master before the fork.
  */
 int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *config);
+
+/* --- In a file ----------------------------------------------------------------------------- */
+
+/* A number that stands for an exporter from one instance to the next: of its URL as it may be
+ * shown. Thread: startup. */
+uint64_t trc_exporter_id(const char *url);
+
+#define TRC_JOURNAL_TEXT_MAX 256 /* of a line that says what is wrong with a file, with its NUL */
+
+struct trc_journal_file {
+    const char *path; /* absolute */
+    uid_t owner;      /* whose the file is to be, (uid_t)-1: this process's user... */
+    gid_t group;      /* ...and group */
+    uint64_t exporter_id[TRC_EXPORTERS_MAX]; /* trc_exporter_id of each */
+};
+
+/* What an earlier instance had left in the file. */
+struct trc_journal_found {
+    uint64_t taken;   /* spans that are in the new journal now... */
+    uint64_t running; /* ...of these: whose requests were running when it died */
+    uint64_t lost;    /* damaged */
+    uint64_t dropped; /* the new journal has no room for them */
+    uint64_t unasked; /* they waited for exporters that are gone, and for nobody else */
+    bool set_aside;   /* it was not to be believed, and is FILE.bad now; why[] says why */
+};
+
+/* As trc_journal_new, but in a file that outlives all processes: mode 0600, its room taken from the
+ * disk at once, locked for as long as this process or a worker that holds its place lives. The file
+ * is always a new one, in which what the old one still held has been copied: so workers, cores,
+ * sizes and exporters may be others than before. An exporter goes on where it stood, if it was
+ * there before, and else at the oldest span that any of the old ones still wanted. (With several
+ * exporters and fewer workers than before, spans may go a second time to one that was ahead.) All
+ * counters begin anew, with what was taken over as sampled, and as exported by whom it was. A file
+ * that is not to be believed is renamed to FILE.bad, in place of the one before.
+ *
+ * Holds against the death of any or all processes. When the machine dies, what is found later is
+ * each span whole or not at all, and the file whole or set aside, and no more is promised: nothing
+ * is synced.
+ *
+ * Returns 0, *out and *found; or a negative errno, one line in why[] and no file changed: -EBUSY
+ * when another instance has it. Thread: startup, in the master before the fork. */
+int trc_journal_open(struct trc_journal **out, const struct trc_journal_config *config,
+                     const struct trc_journal_file *file, struct trc_journal_found *found,
+                     char why[TRC_JOURNAL_TEXT_MAX]);
+
+#define TRC_HOLDER_MASTER 0u
+
+/* Locks the place of the master, or of a worker (from 1), for this process until it is gone. A
+ * worker that does not get its place must not write: another instance has the file. 0, or -EBUSY;
+ * without a file always 0. Thread: startup of a worker, or the master. */
+int trc_journal_hold(const struct trc_journal *journal, unsigned holder);
+
+/* Notes that the instance is alive: spans of the dead end then, at the latest, for who opens the
+ * file after them. Thread: the master. */
+void trc_journal_alive(struct trc_journal *journal, uint64_t mono_ns);
 
 /* Unmaps it from this process. NULL is fine. Thread: startup or exit. */
 void trc_journal_free(struct trc_journal *journal);

@@ -37,6 +37,7 @@ enum trc_option {
     TRC_OPT_EXPORT_GZIP,
     TRC_OPT_FLUSH_INTERVAL,
     TRC_OPT_JOURNAL_SIZE,
+    TRC_OPT_JOURNAL,
     TRC_OPT_EXIT_TIMEOUT,
     TRC_OPT_UDP_PACKET,
     TRC_OPT_SAMPLER,
@@ -89,6 +90,7 @@ struct trc_settings {
     struct trc_http_config http[TRC_WIRE_COUNT]; /* exporter[].endpoint.http points here */
     uint64_t flush_interval_ns, exit_timeout_ns;
     size_t journal_bytes, udp_packet;
+    const char *journal_path; /* NULL: none */
     struct trc_sampler sampler;
     uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */

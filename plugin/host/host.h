@@ -48,8 +48,8 @@ int trc_host_configure(void);
  * startup, in the master, when workers and cores are counted. */
 void trc_instance_make(void);
 
-/* Notes which workers have died, and of what, before uWSGI buries them. Thread: the master, in each
- * turn of its loop. */
+/* Notes which workers have died, and of what, before uWSGI buries them, and that the instance
+ * lives. Thread: the master, in each turn of its loop. */
 void trc_instance_watch(void);
 
 /* Notes that the master is about to kill the worker (from 1) because a request took too long.

@@ -8,7 +8,9 @@
 #include "tracing/clock.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
+#include <grp.h>
 #include <inttypes.h>
+#include <pwd.h>
 #include <sys/wait.h>
 #include <uwsgi.h>
 
@@ -48,12 +50,24 @@ static bool gets_no_mercy(const struct uwsgi_worker *worker) {
     return worker->pid > 0 && worker->cursed_at && uwsgi_now() > worker->no_mercy_at;
 }
 
+/* For who opens the journal's file after us. A master that became a daemon when it had made the
+ * journal has no lock yet. */
+static void show_life(uint64_t now) {
+    static pid_t holder;
+    if (holder != getpid()) {
+        holder = getpid();
+        (void)trc_journal_hold(trc_host.journal, TRC_HOLDER_MASTER);
+    }
+    trc_journal_alive(trc_host.journal, now);
+}
+
 void trc_instance_watch(void) {
     siginfo_t dead;
     if (!trc_host.journal)
         return;
     bool any = peek(P_ALL, 0, &dead); /* one system call when nobody died */
     uint64_t now = trc_clock_mono_ns();
+    show_life(now);
     for (unsigned w = 0; w < trc_journal_config(trc_host.journal)->workers; w++) {
         const struct uwsgi_worker *worker = &uwsgi.workers[w + 1];
         if (any && worker->pid > 0 && peek(P_PID, worker->pid, &dead))
@@ -92,13 +106,15 @@ void trc_instance_log_accounts(int worker) {
         char error[TRC_LAST_ERROR_MAX];
         trc_journal_accounts(trc_host.journal, worker, e, &a);
         bool failed = trc_journal_last_error(trc_host.journal, worker, e, error);
+        const char *left = trc_host.settings.journal_path ? ", what is queued stays in the journal"
+                                                          : ", what was queued is gone";
         trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
                 " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
                 ", truncated %" PRIu64 ", context errors %" PRIu64 ", retried %" PRIu64
-                ", rejected %" PRIu64 ")%s%s",
+                ", rejected %" PRIu64 ")%s%s%s",
                 trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
                 a.lost, a.queued, a.recovered, a.truncated, a.context_errors, a.retried, a.rejected,
-                failed ? ", last error: " : "", error);
+                a.queued ? left : "", failed ? ", last error: " : "", error);
     }
 }
 
@@ -114,9 +130,54 @@ void trc_instance_end(void) {
     trc_instance_log_accounts(-1);
 }
 
+/* What an earlier instance had left: in one line, if anything. */
+static void tell_found(const char *path, const struct trc_journal_found *found, const char *why) {
+    if (found->set_aside)
+        trc_log("tracing-journal = %s: set aside as %s.bad: %s", path, path, why);
+    else if (found->taken + found->lost + found->dropped + found->unasked)
+        trc_log("tracing-journal = %s: took over %" PRIu64 " spans, %" PRIu64
+                " of them of requests that were running; %" PRIu64 " were damaged, %" PRIu64
+                " had no room, %" PRIu64 " were for exporters that are gone",
+                path, found->taken, found->running, found->lost, found->dropped, found->unasked);
+}
+
+/* Where privileges are dropped later, the next start may be without them. uWSGI looks names up when
+ * it drops. */
+static void give_away(struct trc_journal_file *file) {
+    if (geteuid() != 0 || uwsgi.master_as_root)
+        return;
+    const struct passwd *user = uwsgi.uidname ? getpwnam(uwsgi.uidname) : NULL;
+    const struct group *group = uwsgi.gidname ? getgrnam(uwsgi.gidname) : NULL;
+    if (user || uwsgi.uid)
+        file->owner = user ? user->pw_uid : uwsgi.uid;
+    if (group || uwsgi.gid)
+        file->group = group ? group->gr_gid : uwsgi.gid;
+}
+
+/* Who asked for a file has the reason why there is none, and no server: unless that is a lack of
+ * memory, which keeps none from starting. */
+static int open_journal(const struct trc_journal_config *config) {
+    struct trc_journal_file file = {trc_host.settings.journal_path, (uid_t)-1, (gid_t)-1, {0}};
+    give_away(&file);
+    for (unsigned e = 0; e < config->exporters; e++)
+        file.exporter_id[e] = trc_exporter_id(trc_host.settings.exporter[e].url);
+    struct trc_journal_found found;
+    char why[TRC_JOURNAL_TEXT_MAX];
+    int rc = trc_journal_open(&trc_host.journal, config, &file, &found, why);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc) {
+        trc_log("tracing-journal = %s: %s", file.path, why);
+        exit(1);
+    }
+    tell_found(file.path, &found, why);
+    return 0;
+}
+
 static int make_shared(const struct trc_journal_config *config) {
     const struct trc_sampler *sampler = &trc_host.settings.sampler;
-    int rc = trc_journal_new(&trc_host.journal, config);
+    int rc = trc_host.settings.journal_path ? open_journal(config)
+                                            : trc_journal_new(&trc_host.journal, config);
     if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
         rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
     if (rc) {

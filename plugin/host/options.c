@@ -31,6 +31,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_JOURNAL_SIZE] = {"tracing-journal-size", false, false, "1M",
                               "bytes of finished spans kept for each worker, rounded up to a power "
                               "of two; k and M allowed"},
+    [TRC_OPT_JOURNAL] = {"tracing-journal", false, false, "anonymous memory",
+                         "file that keeps finished spans and open ones until they are exported, "
+                         "over reloads and kills"},
     [TRC_OPT_EXIT_TIMEOUT] = {"tracing-exit-timeout", false, false, "1s",
                               "longest time the end of a worker or of an instance waits for the "
                               "last export, in ms, s or m"},

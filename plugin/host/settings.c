@@ -10,6 +10,7 @@
 #include "tracing/log.h"
 #include "tracing/values.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -89,6 +90,13 @@ static int set_journal_size(struct trc_maker *m, struct trc_slice text) {
         return trc_maker_refuse(m, "64k to 1024M, as in 65536, 256k or 1M");
     m->out->journal_bytes = bytes;
     return 0;
+}
+
+static int set_journal(struct trc_maker *m, struct trc_slice text) {
+    if (text.len < 2 || text.len >= PATH_MAX || text.p[0] != '/' || text.p[text.len - 1] == '/')
+        return trc_maker_refuse(m, "absolute path of a file");
+    m->out->journal_path = strndup(text.p, text.len);
+    return m->out->journal_path ? 0 : trc_maker_refuse(m, "what memory there is holds");
 }
 
 static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
@@ -236,6 +244,7 @@ static const struct {
     {TRC_OPT_EXPORT_GZIP, trc_maker_export_gzip, true},
     {TRC_OPT_FLUSH_INTERVAL, set_flush_interval, true},
     {TRC_OPT_JOURNAL_SIZE, set_journal_size, true},
+    {TRC_OPT_JOURNAL, set_journal, false},
     {TRC_OPT_EXIT_TIMEOUT, set_exit_timeout, true},
     {TRC_OPT_SAMPLER, set_sampler, true},
     {TRC_OPT_KEEP, set_keep, true},

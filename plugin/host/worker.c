@@ -74,6 +74,11 @@ void trc_worker_start(void) {
         return;
     struct trc_tracer *tracer = &trc_host.tracer;
     tracer->worker = (unsigned)uwsgi.mywid - 1;
+    if (trc_journal_hold(trc_host.journal, (unsigned)uwsgi.mywid)) {
+        trc_log("worker %d does not trace: another instance has taken tracing-journal",
+                uwsgi.mywid);
+        return;
+    }
     trc_journal_recover(trc_host.journal, tracer->worker, trc_clock_mono_ns());
     trc_journal_note_wait(trc_host.journal, tracer->worker, 0, 0);
     int rc = trc_tracer_seed(tracer);

@@ -39,8 +39,10 @@ uint64_t trc_journal_reserve_mp(struct trc_journal *j, unsigned worker, uint32_t
 
 bool trc_journal_commit_mp(struct trc_journal *j, unsigned worker, uint64_t pos) {
     struct block *b = block_of(j, worker);
-    atomic_store_explicit(&record_at(j, worker, pos)->stamp, stamp_of(j, pos),
-                          memory_order_release);
+    struct record *r = record_at(j, worker, pos);
+    if (__builtin_expect(j->fd >= 0, 0)) /* somebody may read it back from a disk */
+        r->kind |= sum_of(r);
+    atomic_store_explicit(&r->stamp, stamp_of(j, pos), memory_order_release);
     if (__builtin_expect(pos - tail_of(j, b, pos) < j->config.ring_bytes / 2, 1))
         return false;
     return atomic_load_explicit(&b->woken, memory_order_relaxed) == 0 &&
@@ -93,7 +95,7 @@ const struct trc_span *trc_journal_read(const struct trc_journal *j, unsigned wo
         if (atomic_load_explicit(&r->stamp, memory_order_acquire) != stamp_of(j, *pos))
             return NULL; /* reserved, and somebody is still writing it */
         uint64_t behind = *pos + record_bytes(r->len);
-        if (r->kind == RECORD_SPAN) {
+        if (kind_of(r) == RECORD_SPAN) {
             *next = behind;
             return (const struct trc_span *)(r + 1);
         }

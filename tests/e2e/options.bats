@@ -91,6 +91,10 @@ INI
   refuses tracing-journal-size large 1k -1M 1G 1025M 2000000000 1kB
 }
 
+@test "wrong tracing-journal" {
+  refuses tracing-journal journal ./journal / /var/lib/ "/$(printf 'x%.0s' {1..4096})"
+}
+
 @test "wrong tracing-udp-packet" {
   refuses tracing-udp-packet large 1023 65508 64k -1 0
 }
@@ -156,7 +160,7 @@ WRONG
 
 @test "empty values are wrong, too" {
   local option
-  for option in tracing-tag tracing-export tracing-flush-interval tracing-journal-size tracing-exit-timeout \
+  for option in tracing-tag tracing-export tracing-flush-interval tracing-journal-size tracing-journal tracing-exit-timeout \
     tracing-udp-packet tracing-sampler tracing-semconv tracing-export-header tracing-export-ca tracing-trust \
     tracing-response-header tracing-baggage-tag; do
     allow_log "$option"
@@ -192,6 +196,7 @@ tracing-export-key none
 tracing-export-gzip false
 tracing-flush-interval 1s
 tracing-journal-size 1M
+tracing-journal anonymous memory
 tracing-exit-timeout 1s
 tracing-udp-packet 65000
 tracing-sampler const:1

@@ -19,7 +19,7 @@ LINE = re.compile(
     r' \+ failed (?P<failed>\d+) \+ dropped (?P<dropped>\d+) \+ lost (?P<lost>\d+)'
     r' \+ queued (?P<queued>\d+) \(recovered (?P<recovered>\d+), truncated (?P<truncated>\d+),'
     r' context errors (?P<context_errors>\d+), retried (?P<retried>\d+),'
-    r' rejected (?P<rejected>\d+)\)(, last error: (?P<last_error>.*))?')
+    r' rejected (?P<rejected>\d+)\)(?P<left>, what (is|was) queued [^,]*)?(, last error: (?P<last_error>.*))?')
 
 
 def read(path):
@@ -28,7 +28,7 @@ def read(path):
         for match in map(LINE.search, file):
             if match:
                 found = match.groupdict()
-                texts = {name: found.pop(name) for name in ('url', 'last_error')}
+                texts = {name: found.pop(name) for name in ('url', 'left', 'last_error')}
                 lines.append(dict({name: int(number) for name, number in found.items()}, **texts))
     return lines
 
