@@ -165,7 +165,19 @@ tracing-inject = %s
         with open(self.log, 'wb') as file:
             self.process = subprocess.Popen([options.uwsgi, '--ini', ini], stdout=file, stderr=file)
         self.pid = self.process.pid
-        self.wait_ready(set())
+        try:
+            self.wait_ready(set())
+        except BaseException:
+            self.kill()
+            raise
+
+    def kill(self):
+        if self.process.poll() is None:
+            with open('/proc/%d/task/%d/children' % (self.pid, self.pid), encoding='ascii') as file:
+                children = [int(pid) for pid in file.read().split()]
+            for pid in [self.pid] + children:
+                os.kill(pid, signal.SIGKILL)
+            self.process.wait()
 
     def stats(self):
         """uWSGI's, or None while there is nobody to give them."""
@@ -285,7 +297,11 @@ class Soak:
     def __init__(self, options, work):
         self.rng = random.Random(options.seed)
         self.udp, self.http = UdpCollector(), HttpCollector(work)
-        self.server = Server(options, work, self.udp, self.http)
+        try:
+            self.server = Server(options, work, self.udp, self.http)
+        except BaseException:
+            self.http.go()
+            raise
         self.memory, self.load = Memory(self.server), Load(options, work)
         self.done = collections.Counter()
         self.wrong = []
@@ -418,11 +434,7 @@ class Soak:
         self.load.stop()
         self.http.process.kill()
         self.http.process.wait()
-        if self.server.process.poll() is None:
-            children = open('/proc/%d/task/%d/children' % (self.server.pid, self.server.pid))
-            for pid in [self.server.pid] + [int(pid) for pid in children.read().split()]:
-                os.kill(pid, signal.SIGKILL)
-            self.server.process.wait()
+        self.server.kill()
 
 
 def main():
