@@ -53,7 +53,7 @@ INI
   dies '/kill?signal=6' SIGABRT
   dies /leave exit
   dies /exit exit 10000
-  dies /fault SIGSEGV 10000
+  dies /fault SIGSEGV # with threads another one may die of it first, and the master is who sees that
   dies '/sleep?ms=20000' harakiri 10000
   requests 5 1 /hello
   need_spans 11
