@@ -28,13 +28,13 @@ $(cat)
 INI
 }
 
-# durations PATH MIN: each is at least so many microseconds, and no longer than its client found it (the
-# file `took`, in seconds).
+# durations PATH MIN: each is at least so many microseconds, and hardly longer than its client found it
+# (the file `took`, in seconds): our end comes after the answer, and the steps are half a second at least.
 durations() {
   spans print 'duration_us, path' "path == '$1'"
   cat took
   spans check "[s['duration_us'] >= $2 for s in spans if s['path'] == '$1'].count(False) == 0"
-  spans check "all(s['duration_us'] <= float(took) * 1e6 + 1000 for s, took in zip(
+  spans check "all(s['duration_us'] <= float(took) * 1e6 + 100000 for s, took in zip(
     [s for s in spans if s['path'] == '$1'], open('took')))"
 }
 
