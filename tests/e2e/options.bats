@@ -215,7 +215,7 @@ TABLE
   grep -- --tracing-journal-size help | grep -q bytes
   grep -- --tracing-udp-packet help | grep -q bytes
   # Every option of ours is in the table above.
-  [ "$(grep -c -- '--tracing-' help)" = 24 ]
+  [ "$(grep -c -- '--tracing-' help)" = 25 ]
 }
 
 @test "without options: service is the working directory's name" {
