@@ -195,7 +195,7 @@ static void a_copy_is_never_torn(void **state) {
 #if defined(__SANITIZE_THREAD__)
 #define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
 #elif defined(__SANITIZE_ADDRESS__)
-#define STRIDE 97
+#define STRIDE 997
 #else
 #define STRIDE 3
 #endif

@@ -206,7 +206,7 @@ static void what_the_ring_has_no_room_for_is_counted(void **state) {
 #if defined(__SANITIZE_THREAD__)
 #define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
 #elif defined(__SANITIZE_ADDRESS__)
-#define STRIDE 199
+#define STRIDE 1999
 #else
 #define STRIDE 7
 #endif
