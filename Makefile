@@ -118,16 +118,18 @@ format: deps-test ## Lay out all C files
 sanitize: deps-build deps-test ## Unit and end-to-end tests under ASan, UBSan and TSan
 	$(MAKE) VARIANT=asan unit
 	$(MAKE) VARIANT=tsan unit-tsan
-	$(MAKE) e2e-asan ROWS="spine context death ends untouched"
+	$(MAKE) e2e-asan ROWS="spine context death untouched"
 	$(MAKE) e2e-tsan ROWS="spine sampling"
 
+# ends.bats sends a worker two signals at once. uWSGI calls exit() in its signal handler, and a second
+# signal inside exit() then waits for glibc's lock for ever: rare, but not under ASan (one start in ten).
 # failing.bats and clock.bats preload what must come before a sanitizer's library, check.bats and
 # environment.bats run uWSGI without it. A child of forks.bats was seen to hang under ASan,
 # presumably for a lock of its allocator, and in hundreds of forks without it never was. threads = 4 of table.bats does not end under
 # TSan: uWSGI cancels its threads.
 .PHONY: sanitize-all
 sanitize-all: deps-build deps-test
-	$(MAKE) e2e-asan ROWS="spine context death ends away untouched http response sampling exporters table options"
+	$(MAKE) e2e-asan ROWS="spine context death away untouched http response sampling exporters table options"
 	$(MAKE) e2e-tsan ROWS="spine exporters sampling http"
 
 .PHONY: e2e-asan e2e-tsan
