@@ -19,3 +19,8 @@ int trc_decimal_u64(struct trc_slice s, uint64_t *out) {
     *out = v;
     return 0;
 }
+
+uint16_t trc_decimal_port(struct trc_slice s) {
+    uint64_t port;
+    return s.len <= 5 && trc_decimal_u64(s, &port) == 0 && port <= UINT16_MAX ? (uint16_t)port : 0;
+}

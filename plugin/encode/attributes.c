@@ -8,6 +8,7 @@
  * their own, and this runs once a span and exporter.
  */
 #include "tracing/attributes.h"
+#include "tracing/decimal.h"
 #include <signal.h>
 
 /* Index in trc_attribute_keys. Constants first, as trc_attributes promises. */
@@ -144,20 +145,6 @@ static __attribute__((noinline)) void add_named(struct list *l) {
     }
 }
 
-/* The port in `s`, 1 to 65535 in decimal digits, or 0 if it is not one. */
-static unsigned port_of(struct trc_slice s) {
-    unsigned port = 0;
-
-    if (s.len < 1 || s.len > 5)
-        return 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return 0;
-        port = port * 10 + (unsigned)(s.p[i] - '0');
-    }
-    return port <= UINT16_MAX ? port : 0;
-}
-
 /* Host [":" port] of RFC 9110 section 7.2. An IPv6 address comes without its brackets, as an
  * address is written elsewhere; one that was sent without them has more than one colon, and no
  * port. */
@@ -187,7 +174,7 @@ static void add_server(struct list *l, struct trc_slice host) {
     if (address.len == 0)
         return; /* server.port says nothing without server.address */
     add_string(l, SERVER_ADDRESS, address);
-    const unsigned number = port_of(port);
+    const unsigned number = trc_decimal_port(port);
     if (number)
         add_int(l, SERVER_PORT, number);
 }

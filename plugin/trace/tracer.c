@@ -7,6 +7,7 @@
  */
 #include "tracing/tracer.h"
 #include "tracing/clock.h"
+#include "tracing/decimal.h"
 #include "tracing/hex.h"
 #include <errno.h>
 
@@ -243,18 +244,6 @@ static void record_url(struct trc_span *span, struct trc_slice scheme, struct tr
         trc_span_set(span, TRC_STR_SCHEME, scheme, TRC_SPAN_TOKEN_MAX);
 }
 
-static uint16_t parse_port(struct trc_slice s) {
-    unsigned port = 0;
-    if (s.len > 5)
-        return 0;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return 0;
-        port = port * 10 + (unsigned)(s.p[i] - '0');
-    }
-    return port <= UINT16_MAX ? (uint16_t)port : 0;
-}
-
 static void record_method(struct trc_span *span, struct trc_slice method) {
     trc_span_set(span, TRC_STR_METHOD, method, TRC_SPAN_TOKEN_MAX);
     if (trc_method_known(method))
@@ -271,7 +260,7 @@ static void record_request(struct trc_span *span, const struct trc_request *r) {
     trc_span_set(span, TRC_STR_PROTOCOL, r->value[TRC_FIELD_PROTOCOL], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);
-    span->peer_port = parse_port(r->value[TRC_FIELD_PEER_PORT]);
+    span->peer_port = trc_decimal_port(r->value[TRC_FIELD_PEER_PORT]);
 }
 
 /* What the span says because of the caller's context. */

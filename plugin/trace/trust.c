@@ -4,6 +4,7 @@
  * socket (::ffff:10.0.0.1) is the same as 10.0.0.1.
  */
 #include "tracing/trust.h"
+#include "tracing/decimal.h"
 #include <arpa/inet.h>
 #include <errno.h>
 
@@ -27,17 +28,10 @@ static int parse_address(struct trc_slice text, uint8_t out[16], unsigned *offse
 
 /* Digits after the slash, at most `max`. */
 static int parse_bits(struct trc_slice text, unsigned max, unsigned *out) {
-    unsigned bits = 0;
-    if (text.len == 0 || text.len > 3)
+    uint64_t bits;
+    if (text.len > 3 || trc_decimal_u64(text, &bits) || bits > max)
         return -EINVAL;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.p[i] < '0' || text.p[i] > '9')
-            return -EINVAL;
-        bits = bits * 10 + (unsigned)(text.p[i] - '0');
-    }
-    if (bits > max)
-        return -EINVAL;
-    *out = bits;
+    *out = (unsigned)bits;
     return 0;
 }
 
