@@ -30,12 +30,15 @@ struct trc_attribute_key {
 extern const struct trc_attribute_key trc_attribute_keys[];
 extern const unsigned trc_attribute_key_count;
 
-#define TRC_ATTR_MAX 48 /* attributes one span can have */
+/* Attributes one span can have: under names of ours, and tags. */
+#define TRC_ATTR_OWN_MAX 48
+#define TRC_ATTR_MAX (TRC_ATTR_OWN_MAX + TRC_SPAN_TAGS_MAX)
 
 #define TRC_ATTR_NAMED 255 /* in place of an index: a string under `name` */
 
 struct trc_attribute {
     uint8_t key;           /* index in trc_attribute_keys, which tells name and type; or NAMED */
+    bool array;            /* NAMED: an array of one string, where the wire has arrays */
     struct trc_slice name; /* NAMED: points into the span; else not set */
     union {
         struct trc_slice s; /* points into the span or at a constant */

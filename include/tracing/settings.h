@@ -18,6 +18,7 @@
 #include "tracing/trust.h"
 
 #define TRC_TAGS_MAX 64
+#define TRC_BAGGAGE_TAGS_MAX 8
 #define TRC_LIST_MAX 8 /* formats in a list */
 #define TRC_OPTION_VALUES_MAX TRC_TAGS_MAX
 #define TRC_ORIGINS_MAX 192 /* every value of every option, and the tags of the environment */
@@ -97,7 +98,7 @@ struct trc_settings {
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
     struct trc_trust trust;
     unsigned response_headers; /* a set: 1u << enum trc_response_header */
-    struct trc_slice baggage_tag[TRC_SPAN_NAMED_MAX];
+    struct trc_slice baggage_tag[TRC_BAGGAGE_TAGS_MAX];
     unsigned baggage_tag_count;
     bool check;
     struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */

@@ -17,7 +17,8 @@
 #include "tracing/slice.h"
 #include <stdint.h>
 
-#define TRC_SPAN_ARENA 3840 /* bytes of all strings together: room for each at its longest */
+/* Bytes of all strings, tags and events together: room for each at its longest. */
+#define TRC_SPAN_ARENA 10752
 
 /* Longest each string may be, in bytes; what is longer is cut and counted as truncated. */
 #define TRC_SPAN_PATH_MAX 1024
@@ -27,23 +28,36 @@
     512 /* W3C Trace Context section 3.3.1.5: at least 512 are propagated                          \
          */
 
-/* Attributes under names of the user's or the caller's, beside those that every span can have. */
-#define TRC_SPAN_NAMED_MAX 8
-#define TRC_SPAN_NAMED_BYTES 1024 /* of the arena, for all of them */
+/* What is added to a span under a name of the user's or the caller's, or with a time of its own. */
+#define TRC_SPAN_TAGS_MAX 32
+#define TRC_SPAN_TAG_BYTES 2048 /* of the arena, for all of them, each with its head */
+#define TRC_SPAN_EVENTS_MAX 16
+#define TRC_SPAN_EVENT_BYTES 4096 /* likewise */
+
+/* Longest parts of an exception; of its stack what has room. */
+#define TRC_SPAN_EXCEPTION_TYPE_MAX 128
+#define TRC_SPAN_EXCEPTION_MESSAGE_MAX 512
+#define TRC_SPAN_EXCEPTION_STACK_MAX 2048
+#define TRC_SPAN_LOG_MAX 1024
 
 enum trc_span_str {
     TRC_STR_NAME,   /* operation name */
     TRC_STR_METHOD, /* as the client sent it */
-    TRC_STR_URL,    /* scheme://host/path without query; SCHEME, HOST and PATH lie inside it */
+    TRC_STR_URL,    /* scheme://host/path, and ?query if that is told; the parts lie inside it */
     TRC_STR_SCHEME,
     TRC_STR_HOST,     /* with the port, if the client named one */
     TRC_STR_PATH,     /* as sent, still percent-encoded, without query */
+    TRC_STR_QUERY,    /* as sent, but for what is secret; without the question mark */
     TRC_STR_PROTOCOL, /* HTTP/1.1 */
     TRC_STR_PEER,     /* address of the peer, textual, IPv4 or IPv6 */
     TRC_STR_USER_AGENT,
-    TRC_STR_APP,      /* uWSGI mountpoint */
-    TRC_STR_DEBUG_ID, /* value of jaeger-debug-id */
-    TRC_STR_STATE,    /* tracestate, whole or not at all */
+    TRC_STR_APP,       /* uWSGI mountpoint */
+    TRC_STR_DEBUG_ID,  /* value of jaeger-debug-id */
+    TRC_STR_STATE,     /* tracestate, whole or not at all */
+    TRC_STR_CLIENT,    /* address of the client, where proxies that are trusted tell of another one
+                          than the peer's */
+    TRC_STR_ROUTE,     /* what the path matched, as the application or a route says: /users/{id} */
+    TRC_STR_EXCEPTION, /* type of the exception that left the application */
     TRC_STR_COUNT
 };
 
@@ -75,6 +89,23 @@ enum trc_sampler_type {
     TRC_SAMPLER_RATELIMITING = 3,
     TRC_SAMPLER_LOWERBOUND = 4, /* probability said no, the rate each operation is promised yes */
     TRC_SAMPLER_REMOTE = 5,     /* a server says which: never in a span, which has the one above */
+    TRC_SAMPLER_KEEP = 6,       /* refused, and kept for how it ended (tracing-keep) */
+};
+
+/* What makes a span be kept whose request the sampler refused: bits. */
+enum trc_keep {
+    TRC_KEEP_PENDING = 1, /* it was refused: at its end it is kept for one of these, or let go */
+    TRC_KEEP_ERRORS = 2,
+    TRC_KEEP_SLOW = 4,
+};
+
+/* Kinds of what is added to a span: tags, which have a name and a value, and events, which have a
+ * time. */
+enum trc_extra_kind {
+    TRC_EXTRA_TAG = 1,
+    TRC_EXTRA_HEADER = 2,    /* a tag that is an array of strings where the wire has arrays */
+    TRC_EXTRA_LOG = 3,       /* a text of the application's */
+    TRC_EXTRA_EXCEPTION = 4, /* one that left the application */
 };
 
 struct trc_str {
@@ -94,6 +125,9 @@ struct trc_span {
     uint64_t start_unix_ns;
     uint64_t start_mono_ns; /* to measure the duration; means nothing after a reboot */
     uint64_t duration_ns;
+    uint64_t queue_ns;       /* it had waited for, before start_unix_ns, in front of the server; 0:
+                                not known */
+    uint64_t keep_slow_ns;   /* KEEP_SLOW: kept when it took that long */
     uint64_t request_bytes;  /* body, as announced */
     uint64_t response_bytes; /* body, as sent */
     double sampler_param;
@@ -103,16 +137,17 @@ struct trc_span {
     uint16_t peer_port;    /* 0: unknown */
     uint8_t sampler_type;  /* enum trc_sampler_type */
     uint8_t remote_parent; /* 1: parent_id came from a header */
-    uint8_t error;         /* 1: status >= 500, or outcome KILLED or ABANDONED */
-    uint8_t truncated;     /* 1: a string was cut */
-    uint16_t named_bytes;  /* of the arena, for named[] */
-    uint8_t named_count;   /* of named[] */
+    uint8_t error;         /* 1: status >= 500, outcome KILLED or ABANDONED, or an exception */
+    uint8_t truncated;     /* 1: a string was cut, or something had no room */
     uint8_t death;         /* KILLED: of what, enum trc_death or a signal */
-    uint16_t kind;         /* enum trc_span_kind */
+    uint8_t kind;          /* enum trc_span_kind */
+    uint8_t keep;          /* enum trc_keep, bits */
+    uint8_t tag_count, event_count;
+    uint16_t tag_bytes, event_bytes;  /* of the arena */
+    uint16_t extra_first, extra_last; /* offset + 1 in the arena of tags and events, which are a
+                                         chain; 0: none */
     struct trc_str str[TRC_STR_COUNT];
-    struct trc_str named[TRC_SPAN_NAMED_MAX]; /* in the arena: a byte with the length of the name,
-                                                 the name, the value */
-    char arena[TRC_SPAN_ARENA];
+    _Alignas(8) char arena[TRC_SPAN_ARENA];
 };
 
 #define TRC_SPAN_FIXED offsetof(struct trc_span, arena)
@@ -129,34 +164,66 @@ static inline void trc_span_clear(struct trc_span *span) {
     span->size = TRC_SPAN_FIXED;
 }
 
+/* What has been written so far is there for who looks at the memory of a process that was killed at
+ * any instruction. */
+static inline void trc_span_barrier(void) {
+    __asm__ volatile("" ::: "memory");
+}
+
 /* Copies `value`, cut to `max` and to the room left, into the arena and names it `which`. A cut
- * sets span->truncated. Thread: its owner. */
+ * sets span->truncated. A process that dies in here leaves the string it had, or this one. Thread:
+ * its owner. */
 static inline void trc_span_set(struct trc_span *span, enum trc_span_str which,
                                 struct trc_slice value, size_t max) {
-    size_t len = value.len, room = TRC_SPAN_ARENA - span->arena_len;
+    size_t len = value.len, off = span->arena_len, room = TRC_SPAN_ARENA - off;
     if (max > room)
         max = room;
     if (__builtin_expect(len > max, 0)) {
         len = max;
         span->truncated = 1;
     }
-    span->str[which] = (struct trc_str){span->arena_len, (uint16_t)len};
     if (len)
-        memcpy(span->arena + span->arena_len, value.p, len);
-    span->arena_len = (uint16_t)(span->arena_len + len);
+        memcpy(span->arena + off, value.p, len);
+    span->arena_len = (uint16_t)(off + len);
+    trc_span_barrier();
+    span->str[which] = (struct trc_str){(uint16_t)off, (uint16_t)len};
 }
 
-/* Adds an attribute under a name of up to 255 bytes. One that has no room, or whose name is too
- * long or empty, is left out whole and sets span->truncated. Thread: its owner. */
-void trc_span_add_named(struct trc_span *span, struct trc_slice name, struct trc_slice value);
+/* --- Tags and events ----------------------------------------------------------------------- */
 
-/* Number `i` < span->named_count of them; lives as long as the span. Thread: any. */
-static inline struct trc_tag trc_span_named(const struct trc_span *span, unsigned i) {
-    const char *p = span->arena + span->named[i].off;
-    size_t name_len = (unsigned char)*p;
-    return (struct trc_tag){{p + 1, name_len},
-                            {p + 1 + name_len, span->named[i].len - 1 - name_len}};
-}
+/* One of them, as it is read: slices of the span. */
+struct trc_extra {
+    enum trc_extra_kind kind;
+    struct trc_slice name;                 /* of a tag */
+    struct trc_slice value;                /* of a tag; text of a log */
+    uint64_t after_ns;                     /* of an event: since the start of the span */
+    struct trc_slice type, message, stack; /* of an exception */
+    uint16_t at;                           /* where it is: for trc_span_extra */
+};
+
+/* Adds a tag, TAG or HEADER, under a name of 1 to 255 bytes; one of that name that is there already
+ * is replaced by it, in its place. One that has no room, or no such name, is left out whole and
+ * sets span->truncated. A process that dies in here leaves the chain whole. Returns whether it is
+ * in. Thread: its owner. */
+bool trc_span_add_tag(struct trc_span *span, enum trc_extra_kind kind, struct trc_slice name,
+                      struct trc_slice value);
+
+/* Adds an event, `after_ns` after the start of the span. Each part is cut to its limit, a stack at
+ * its beginning, where the outermost frames are; what has no room is left out, with span->truncated
+ * set. Returns and dies as above. Thread: its owner. */
+bool trc_span_add_log(struct trc_span *span, uint64_t after_ns, struct trc_slice text);
+bool trc_span_add_exception(struct trc_span *span, uint64_t after_ns, struct trc_slice type,
+                            struct trc_slice message, struct trc_slice stack);
+
+/* Makes *extra the first of them (extra->at 0 before) or the one behind *extra, in the order they
+ * were added; false when there is none. Of a span that trc_span_check accepts. Thread: any. */
+bool trc_span_extra(const struct trc_span *span, struct trc_extra *extra);
+
+/* --- All of it ----------------------------------------------------------------------------- */
+
+/* Is the span, which has come to its end, one to let go: refused, and no reason to keep it? One
+ * that is kept says so from here on. Thread: its owner. */
+bool trc_span_let_go(struct trc_span *span);
 
 /* Sets span->size from what the arena holds: call before copying it. Thread: its owner. */
 static inline void trc_span_seal(struct trc_span *span) {

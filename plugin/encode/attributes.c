@@ -135,13 +135,13 @@ static bool is_taken(struct trc_slice name, const struct trc_attribute *first,
 static __attribute__((noinline)) void add_named(struct list *l) {
     const struct trc_attribute *const first = l->next;
 
-    for (unsigned i = 0; i < l->span->named_count; i++) {
-        const struct trc_tag tag = trc_span_named(l->span, i);
-        if (is_taken(tag.key, first, l->next))
+    for (struct trc_extra x = {.at = 0}; trc_span_extra(l->span, &x);) {
+        if (!x.name.p || is_taken(x.name, first, l->next))
             continue;
         l->next->key = TRC_ATTR_NAMED;
-        l->next->name = tag.key;
-        l->next++->s = tag.value;
+        l->next->array = x.kind == TRC_EXTRA_HEADER;
+        l->next->name = x.name;
+        l->next++->s = x.value;
     }
 }
 
@@ -326,7 +326,7 @@ unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
         add_int(&l, UWSGI_REFUSED, 1);
     add_sampler(&l);
     add_span_string(&l, JAEGER_DEBUG_ID, TRC_STR_DEBUG_ID);
-    if (span->named_count)
+    if (span->extra_first)
         add_named(&l);
     return (unsigned)(l.next - out);
 }

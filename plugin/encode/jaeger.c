@@ -31,18 +31,21 @@
 #define TAIL_MAX (4 * (3 + TRC_THRIFT_VARINT64_MAX) + 3 + 3)
 /* A string of the arena, not one byte of which is UTF-8. */
 #define STRING_MAX (TRC_THRIFT_VARINT32_MAX + 3 * TRC_SPAN_ARENA)
-/* A tag with one of our names, and what a name of somebody else's takes more. */
+/* A tag with one of our names, and what another name takes more than its bytes. */
 #define TAG_MAX (TRC_THRIFT_PREFIX_MAX + STRING_MAX + 1)
-#define NAME_MAX_MORE (2 * (3 + TRC_THRIFT_VARINT32_MAX) + 3 * UINT8_MAX)
+#define NAME_MAX_MORE (2 * (3 + TRC_THRIFT_VARINT32_MAX))
 /* Tags that are not in the list of attributes: error, w3c.tracestate. */
 #define EXTRA_MAX 2
 #define TAGS_MAX (TRC_ATTR_MAX + EXTRA_MAX)
+/* Tags with names of others, w3c.tracestate too; what is of the arena does not overlap. */
+#define NAMED_MAX                                                                                  \
+    ((TRC_SPAN_TAGS_MAX + 1) * (NAME_MAX_MORE + TRC_THRIFT_PREFIX_MAX + 1) + 3 * TRC_SPAN_ARENA)
 /* A list of one SpanRef. */
 #define LINK_MAX (3 + TRC_THRIFT_VARINT32_MAX + 4 * (3 + TRC_THRIFT_VARINT64_MAX) + 1)
 /* Fields 1-10 of a Span with one string, its stop byte, a link and all tags. The lead is extra. */
 #define SPAN_MAX                                                                                   \
-    (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + LINK_MAX + TAGS_MAX * TAG_MAX +         \
-     (TRC_SPAN_NAMED_MAX + 1) * NAME_MAX_MORE + TRC_THRIFT_SLACK)
+    (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + LINK_MAX +                              \
+     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + TRC_THRIFT_SLACK)
 
 struct trc_encoder {
     bool compact, bare;

@@ -28,13 +28,13 @@
 #define STRING_MAX (TRC_JSON_GROWTH * TRC_SPAN_ARENA)
 /* Any other value with what closes the attribute. */
 #define VALUE_MAX (TRC_JSON_NUMBER_MAX + 8)
-/* Name of a named attribute, beyond what it has in common with a prefix. */
-#define NAMED_MAX (TRC_JSON_GROWTH * UINT8_MAX)
+/* What stands around names and values of tags; they themselves do not overlap. */
+#define TAGS_MAX (TRC_SPAN_TAGS_MAX * 80 + STRING_MAX)
 /* Fixed parts of a span: names, ids, times, brackets, a link. */
 #define FIXED_MAX 512
 #define SPAN_MAX                                                                                   \
-    (FIXED_MAX + 2 * STRING_MAX + TRC_ATTR_MAX * (PREFIX_MAX + STRING_MAX + VALUE_MAX) +           \
-     TRC_SPAN_NAMED_MAX * NAMED_MAX + PREFIX_MAX)
+    (FIXED_MAX + 2 * STRING_MAX + TRC_ATTR_OWN_MAX * (PREFIX_MAX + STRING_MAX + VALUE_MAX) +       \
+     TAGS_MAX + PREFIX_MAX)
 
 struct prefix {
     char bytes[PREFIX_MAX];
@@ -71,9 +71,10 @@ static char *put_double(struct trc_encoder *e, char *at, double d) {
 static __attribute__((noinline)) char *put_named(char *at, const struct trc_attribute *a) {
     at = AT(at, ",{\"key\":\"");
     at = trc_json_text_at(at, a->name);
-    at = AT(at, "\",\"value\":{\"stringValue\":\"");
+    at = a->array ? AT(at, "\",\"value\":{\"arrayValue\":{\"values\":[{\"stringValue\":\"")
+                  : AT(at, "\",\"value\":{\"stringValue\":\"");
     at = trc_json_text_at(at, a->s);
-    return AT(at, "\"}}");
+    return a->array ? AT(at, "\"}]}}}") : AT(at, "\"}}");
 }
 
 static inline char *put_attributes(struct trc_encoder *e, char *at, const struct trc_attribute *a,

@@ -50,9 +50,9 @@ struct prefix {
 #define STRING_MAX (PREFIX_MAX + 4 * LEN_MAX + 3 * TRC_SPAN_ARENA)
 /* All other fields of a Span: ids, name, state, kind, times, a link, status, flags. */
 #define FIELDS_MAX (256 + 2 * STRING_MAX)
-#define SPAN_MAX                                                                                   \
-    (FIELDS_MAX + TRC_ATTR_MAX * STRING_MAX + TRC_SPAN_NAMED_MAX * 3 * UINT8_MAX + SLACK +         \
-     PREFIX_MAX)
+/* What stands around names and values of tags; they themselves do not overlap. */
+#define TAGS_MAX (TRC_SPAN_TAGS_MAX * 6 * (1 + LEN_MAX) + 3 * TRC_SPAN_ARENA)
+#define SPAN_MAX (FIELDS_MAX + TRC_ATTR_OWN_MAX * STRING_MAX + TAGS_MAX + SLACK + PREFIX_MAX)
 
 /* Tags and lengths of the head. */
 #define HEAD_MAX (2 * (1 + LEN_MAX))
@@ -113,17 +113,24 @@ static inline char *put_string(char *at, unsigned field, struct trc_slice s, boo
     return trc_thrift_put_string(put_byte(at, BYTES(field)), s, plain, true);
 }
 
-/* KeyValue {1: key, 2: AnyValue {1: string}}, as field 9 of the Span. Key and value are UTF-8; the
- * value may lie in the way of what is written before it. */
-static char *put_pair(char *at, struct trc_slice key, struct trc_slice value) {
-    const size_t any = 1 + varint_len(value.len) + value.len;
+/* KeyValue {1: key, 2: AnyValue {1: string}}, as field 9 of the Span; or as an `array`, AnyValue
+ * {5: ArrayValue {1: AnyValue {1: string}}}. Key and value are UTF-8; the value may lie in the way
+ * of what is written before it. */
+static char *put_pair(char *at, struct trc_slice key, struct trc_slice value, bool array) {
+    const size_t one = 1 + varint_len(value.len) + value.len;
+    const size_t list = 1 + varint_len(one) + one;
+    const size_t any = array ? 1 + varint_len(list) + list : one;
     const size_t pair = 1 + varint_len(key.len) + key.len + 1 + varint_len(any) + any;
-    char head[PREFIX_MAX + 4 * LEN_MAX + 3 * UINT8_MAX + SLACK], *end = head;
+    char head[PREFIX_MAX + 6 * LEN_MAX + 3 * UINT8_MAX + SLACK], *end = head;
 
     end = put_varint(put_byte(end, BYTES(9)), pair);
     end = put_varint(put_byte(end, BYTES(1)), key.len);
     memcpy(end, key.p, key.len);
     end = put_varint(put_byte(end + key.len, BYTES(2)), any);
+    if (array) {
+        end = put_varint(put_byte(end, BYTES(5)), list);
+        end = put_varint(put_byte(end, BYTES(1)), one);
+    }
     end = put_varint(put_byte(end, BYTES(1)), value.len);
     memmove(at + (end - head), value.p, value.len);
     memcpy(at, head, (size_t)(end - head));
@@ -132,14 +139,14 @@ static char *put_pair(char *at, struct trc_slice key, struct trc_slice value) {
 
 /* What need not be UTF-8, made so. */
 static __attribute__((noinline)) char *put_unclean(char *at, struct trc_slice key,
-                                                   struct trc_slice value) {
+                                                   struct trc_slice value, bool array) {
     char name[3 * UINT8_MAX];
     struct trc_buf k = trc_buf_over(name, sizeof(name));
     struct trc_buf v = trc_buf_over(at, 3 * value.len);
 
     trc_utf8_put(&k, key);
     trc_utf8_put(&v, value);
-    return put_pair(at, trc_buf_slice(&k), trc_buf_slice(&v));
+    return put_pair(at, trc_buf_slice(&k), trc_buf_slice(&v), array);
 }
 
 /* A string whose lengths are not all of one byte, or that is not ASCII. */
@@ -147,7 +154,8 @@ static __attribute__((noinline)) char *put_long(char *at, const struct prefix *p
                                                 struct trc_slice s, bool plain) {
     const struct trc_slice key = {prefix->bytes + 4, (uint8_t)prefix->bytes[3]};
 
-    return plain || trc_utf8_valid(s) ? put_pair(at, key, s) : put_unclean(at, key, s);
+    return plain || trc_utf8_valid(s) ? put_pair(at, key, s, false)
+                                      : put_unclean(at, key, s, false);
 }
 
 static inline char *put_attribute(char *at, const struct prefix *prefix,
@@ -212,7 +220,7 @@ static char *put_fields(const struct trc_encoder *e, char *at, const struct trc_
     at = put_fixed64(put_byte(at, FIXED64(8)), span->start_unix_ns + span->duration_ns);
     for (unsigned i = 0; i < count; i++)
         at = __builtin_expect(list[i].key == TRC_ATTR_NAMED, 0)
-                 ? put_unclean(at, list[i].name, list[i].s)
+                 ? put_unclean(at, list[i].name, list[i].s, list[i].array)
                  : put_attribute(at, &e->prefix[list[i].key], &list[i], plain);
     if (__builtin_expect(span->link_span_id != 0, 0))
         at = put_link(at, span);

@@ -38,10 +38,13 @@
 /* A string of the arena. The largest span of all has each attribute that long, because nothing says
  * that strings of the arena do not overlap. */
 #define STRING_MAX (TRC_JSON_GROWTH * TRC_SPAN_ARENA)
-/* Ids, times, an endpoint, a link; and names of named attributes. */
-#define FIXED_MAX (640 + TRC_SPAN_NAMED_MAX * TRC_JSON_GROWTH * UINT8_MAX)
+/* Ids, times, an endpoint, a link. */
+#define FIXED_MAX 640
+/* What stands around names and values of tags; they themselves do not overlap. */
+#define TAGS_MAX (TRC_SPAN_TAGS_MAX * 8 + STRING_MAX)
 #define SPAN_MAX                                                                                   \
-    (FIXED_MAX + STRING_MAX + TRC_ATTR_MAX * (PREFIX_MAX + STRING_MAX + 1) + PREFIX_MAX)
+    (FIXED_MAX + STRING_MAX + TRC_ATTR_OWN_MAX * (PREFIX_MAX + STRING_MAX + 1) + TAGS_MAX +        \
+     PREFIX_MAX)
 
 /* What becomes of an attribute. */
 enum place {

@@ -37,18 +37,23 @@
 #define TAIL_MAX 1
 /* A string of the arena, not one byte of which is UTF-8. */
 #define STRING_MAX (TRC_THRIFT_VARINT32_MAX + 3 * TRC_SPAN_ARENA)
-/* A tag with one of our names, and what a name of somebody else's takes more. */
+/* A tag with one of our names, and what another name takes more than its bytes. */
 #define TAG_MAX (TRC_THRIFT_PREFIX_MAX + STRING_MAX + TRC_ZIPKIN_ANNOTATION_END)
-#define NAME_MAX_MORE (2 + TRC_THRIFT_VARINT32_MAX + 3 * UINT8_MAX)
+#define NAME_MAX_MORE (2 * (1 + TRC_THRIFT_VARINT32_MAX))
 /* Tags that are not in the list of attributes: error, link.trace_id, link.span_id. */
 #define EXTRA_MAX 3
 #define TAGS_MAX (TRC_ATTR_MAX + EXTRA_MAX)
+/* Tags with names of others, those of a link too; what is of the arena does not overlap. */
+#define NAMED_MAX                                                                                  \
+    ((TRC_SPAN_TAGS_MAX + 2) *                                                                     \
+         (NAME_MAX_MORE + TRC_THRIFT_PREFIX_MAX + TRC_ZIPKIN_ANNOTATION_END) +                     \
+     3 * TRC_SPAN_ARENA)
 /* The address of `ca`, and two stop bytes. */
 #define ADDRESS_MAX (TRC_THRIFT_VARINT32_MAX + 1 + TRC_THRIFT_VARINT32_MAX + 2 + 2 + 16 + 2)
 /* A span but for its constants: twelve fields, two times of annotations, an address, all tags. */
 #define SPAN_MAX                                                                                   \
-    (14 * (1 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + ADDRESS_MAX + TAGS_MAX * TAG_MAX +      \
-     (TRC_SPAN_NAMED_MAX + 2) * NAME_MAX_MORE + TRC_THRIFT_SLACK)
+    (14 * (1 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + ADDRESS_MAX +                           \
+     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + TRC_THRIFT_SLACK)
 
 struct trc_encoder {
     unsigned count; /* of spans in the message */

@@ -187,7 +187,7 @@ static int set_response_headers(struct trc_maker *m, struct trc_slice text) {
 
 static int set_baggage_tag(struct trc_maker *m, struct trc_slice text) {
     struct trc_settings *s = m->out;
-    if (text.len == 0 || text.len > UINT8_MAX || s->baggage_tag_count == TRC_SPAN_NAMED_MAX)
+    if (text.len == 0 || text.len > UINT8_MAX || s->baggage_tag_count == TRC_BAGGAGE_TAGS_MAX)
         return trc_maker_refuse(m, "1 to 255 bytes, and at most 8 of them");
     s->baggage_tag[s->baggage_tag_count++] = text;
     return 0;

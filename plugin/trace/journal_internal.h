@@ -53,7 +53,7 @@ struct block {
  * at. What it holds is for the same machine and the same plugin; whoever changes what one of the
  * structures here or in a span means, and not its size, changes JOURNAL_FORMAT. */
 #define JOURNAL_MAGIC UINT64_C(0x316c6e72756f6a74)
-#define JOURNAL_FORMAT 1
+#define JOURNAL_FORMAT 2
 
 struct identity {
     uint64_t magic;

@@ -279,11 +279,12 @@ static void record_claim(struct trc_tracer *t, struct trc_slot *slot, struct trc
     else if (claim->ex.state.p)
         trc_span_set(span, TRC_STR_STATE, claim->ex.state, TRC_SPAN_STATE_MAX);
     if (claim->ex.original.key.p)
-        trc_span_add_named(span, claim->ex.original.key, claim->ex.original.value);
+        (void)trc_span_add_tag(span, TRC_EXTRA_TAG, claim->ex.original.key,
+                               claim->ex.original.value);
     for (unsigned i = 0; slot->baggage.count && i < t->baggage_tag_count; i++) {
         struct trc_slice value = trc_baggage_get(&slot->baggage, t->baggage_tags[i]);
         if (value.p)
-            trc_span_add_named(span, t->baggage_tags[i], value);
+            (void)trc_span_add_tag(span, TRC_EXTRA_TAG, t->baggage_tags[i], value);
     }
     if (slot->baggage.truncated)
         span->truncated = 1;

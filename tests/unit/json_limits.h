@@ -78,7 +78,6 @@ static void room_for_the_largest_span(void **state) {
     assert_non_null(e);
     for (unsigned i = 0; i < sizeof(text); i++)
         text[i] = (char)(1 + i % 8);
-    memset(text, 0xff, TRC_SPAN_NAMED_MAX);
     spans_largest(&largest, text);
     spans_usual(&spans[0]);
     while (ops->add(e, &spans[count]) == 0) {

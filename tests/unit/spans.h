@@ -151,9 +151,41 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     trc_span_seal(span);
 }
 
-/* The largest span trc_span_check lets through: every string is all of the arena, whose bytes are
- * text[TRC_SPAN_ARENA], and nearly so is every named attribute. The first bytes of text are lengths
- * of their names. */
+/* The head of a tag or an event in the arena: see plugin/model/span.c. */
+struct spans_head {
+    uint16_t next, len, used;
+    uint8_t kind, name_len;
+};
+
+/* Puts as many tags as there may be over all of the arena from `off` on, each with `name_max` bytes
+ * of what it has as its name. */
+static inline void spans_fill_with_tags(struct trc_span *span, size_t off, size_t name_max) {
+    const size_t share = (span->arena_len - off) / TRC_SPAN_TAGS_MAX;
+
+    if (share <= sizeof(struct spans_head))
+        return;
+    span->extra_first = (uint16_t)(off + 1);
+    for (unsigned i = 0; i < TRC_SPAN_TAGS_MAX; i++, off += share) {
+        const bool last = i + 1 == TRC_SPAN_TAGS_MAX;
+        const size_t len = (last ? span->arena_len - off : share) - sizeof(struct spans_head);
+        const size_t name_len = len < name_max ? len : name_max;
+        const struct spans_head head = {
+            .next = last ? 0 : (uint16_t)(off + share + 1),
+            .len = (uint16_t)len,
+            .used = (uint16_t)len,
+            .kind = i % 2 ? TRC_EXTRA_TAG : TRC_EXTRA_HEADER,
+            .name_len = (uint8_t)(name_len < UINT8_MAX ? name_len : UINT8_MAX),
+        };
+        memcpy(span->arena + off, &head, sizeof(head));
+        span->arena[off + sizeof(head)] = (char)('0' + i); /* no two names alike */
+        span->extra_last = (uint16_t)(off + 1);
+    }
+    span->tag_count = TRC_SPAN_TAGS_MAX;
+}
+
+/* The largest span trc_span_check lets through: half of the arena, whose bytes are
+ * text[TRC_SPAN_ARENA], is every string, and half of it tags. (More would have their heads, and so
+ * zeros, in strings, which Thrift's C types end there.) */
 static inline void spans_largest(struct trc_span *span, const char *text) {
     trc_span_clear(span);
     span->trace_hi = span->trace_lo = span->span_id = span->parent_id = UINT64_MAX;
@@ -170,10 +202,8 @@ static inline void spans_largest(struct trc_span *span, const char *text) {
     memcpy(span->arena, text, TRC_SPAN_ARENA);
     span->arena_len = TRC_SPAN_ARENA;
     for (int i = 0; i < TRC_STR_COUNT; i++)
-        span->str[i] = (struct trc_str){0, TRC_SPAN_ARENA};
-    span->named_count = TRC_SPAN_NAMED_MAX;
-    for (int i = 0; i < TRC_SPAN_NAMED_MAX; i++)
-        span->named[i] = (struct trc_str){(uint16_t)i, (uint16_t)(TRC_SPAN_ARENA - i)};
+        span->str[i] = (struct trc_str){0, TRC_SPAN_ARENA / 2};
+    spans_fill_with_tags(span, TRC_SPAN_ARENA / 2, UINT16_MAX);
     trc_span_seal(span);
 }
 
@@ -190,37 +220,32 @@ static inline void spans_random_claims(struct trc_random *r, struct trc_span *sp
         span->link_span_id = spans_random_number(r);
     }
     spans_random_set(r, span, TRC_STR_STATE, TRC_SPAN_STATE_MAX);
-    for (uint64_t i = trc_random_next(r) % (TRC_SPAN_NAMED_MAX + 1); i > 0; i--) {
+    for (uint64_t i = trc_random_next(r) % (TRC_SPAN_TAGS_MAX + 1); i > 0; i--) {
         const size_t name_len = 1 + trc_random_next(r) % sizeof(name);
         const size_t value_len = trc_random_next(r) % sizeof(value);
         spans_random_text(r, name, name_len);
         spans_random_text(r, value, value_len);
         name[0] = (char)('0' + i);
-        trc_span_add_named(span, (struct trc_slice){name, name_len},
-                           (struct trc_slice){value, value_len});
+        trc_span_add_tag(span, i % 2 ? TRC_EXTRA_TAG : TRC_EXTRA_HEADER,
+                         (struct trc_slice){name, name_len}, (struct trc_slice){value, value_len});
     }
     trc_span_seal(span);
 }
 
-/* Lets the strings and named attributes of any span lie anywhere in its arena, as trc_span_check
- * lets them: what is read back from shared memory need not be what was written. */
+/* Lets the strings and tags of any span lie anywhere in their parts of its arena, as
+ * trc_span_check lets them: what is read back from shared memory need not be what was written. */
 static inline void spans_scramble(struct trc_random *r, struct trc_span *span) {
-    const size_t end = span->arena_len;
+    const size_t all = span->arena_len, end = all - trc_random_next(r) % (all + 1);
 
+    for (size_t i = 0; i < all; i++) /* no heads of tags in strings: see spans_largest */
+        span->arena[i] = span->arena[i] ? span->arena[i] : '0';
     for (int i = 0; i < TRC_STR_COUNT; i++) {
         const size_t off = trc_random_next(r) % (end + 1);
         const size_t len = trc_random_next(r) % (end - off + 1);
         span->str[i] = (struct trc_str){(uint16_t)off, (uint16_t)len};
     }
-    span->named_count = 0;
-    for (int i = 0; i < TRC_SPAN_NAMED_MAX && end > 0; i++) {
-        const size_t off = trc_random_next(r) % end;
-        const size_t least = 1 + (size_t)(unsigned char)span->arena[off];
-        if (off + least > end)
-            continue;
-        const size_t len = least + trc_random_next(r) % (end - off - least + 1);
-        span->named[span->named_count++] = (struct trc_str){(uint16_t)off, (uint16_t)len};
-    }
+    span->extra_first = span->extra_last = 0;
+    spans_fill_with_tags(span, end, 1 + trc_random_next(r) % 8);
 }
 
 /* What OTLP says of a span as attributes, in list[TRC_ATTR_MAX]: all but what Span has a field for.

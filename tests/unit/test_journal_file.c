@@ -158,6 +158,14 @@ static void assert_delivers(unsigned worker, unsigned exporter, uint64_t first, 
         assert_int_equal(ids[i], first + i);
 }
 
+/* It is given that many, in order: where one had no room, a shorter one may have. */
+static void assert_delivers_some(unsigned worker, unsigned exporter, uint64_t count) {
+    uint64_t ids[1024];
+    assert_int_equal(deliver(worker, exporter, ids, 1024), count);
+    for (unsigned i = 1; i < count; i++)
+        assert_true(ids[i] > ids[i - 1]);
+}
+
 static struct trc_accounts accounts(unsigned exporter) {
     struct trc_accounts a;
     trc_journal_accounts(journal, -1, exporter, &a);
@@ -308,7 +316,7 @@ static void a_full_ring_is_taken_over_whole(void **state) {
     next_instance();
     assert_int_equal(found.taken, queued);
     assert_int_equal(found.lost, 1);
-    assert_delivers(0, 0, 1, (unsigned)queued);
+    assert_delivers_some(0, 0, queued);
 }
 
 /* --- Another configuration ------------------------------------------------------------------- */
@@ -428,7 +436,7 @@ static void what_a_smaller_ring_has_no_room_for_is_counted(void **state) {
     assert_in_range(found.dropped, 1, 399);
     assert_int_equal(found.taken + found.dropped, 400);
     assert_int_equal(accounts(0).dropped, found.dropped);
-    assert_delivers(0, 0, 1, (unsigned)found.taken);
+    assert_delivers_some(0, 0, found.taken);
 }
 
 /* --- Locks ----------------------------------------------------------------------------------- */
@@ -559,7 +567,7 @@ static void root_gives_it_away_and_believes_no_stranger(void **state) {
 
 static void a_disk_without_room_is_no_surprise_later(void **state) {
     (void)state;
-    struct rlimit before, little = {.rlim_cur = 300000};
+    struct rlimit before, little = {.rlim_cur = 500000};
     must_open();
     append_many(0, 1, 10);
     die();

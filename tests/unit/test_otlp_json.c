@@ -100,6 +100,11 @@ static void check_attribute(json_t *got, const struct trc_attribute *a) {
     assert_int_equal(json_object_size(value), 1);
     if (a->key == TRC_ATTR_NAMED) {
         check_text(member(got, "key"), a->name);
+        if (a->array) {
+            json_t *values = member(member(value, "arrayValue"), "values");
+            assert_int_equal(json_array_size(values), 1);
+            value = json_array_get(values, 0);
+        }
         check_text(member(value, "stringValue"), a->s);
         return;
     }
@@ -309,8 +314,7 @@ static void long_and_odd_strings(void **state) {
         for (unsigned i = 0; i < sizeof(text); i++)
             text[i] = fill == 0 ? (char)(1 + i % 8) : fill == 1 ? (char)i : "\xe2\x82\"\\"[i % 4];
         if (fill == 0)
-            memset(text, 0xff, TRC_SPAN_NAMED_MAX);
-        spans_largest(&span, text);
+            spans_largest(&span, text);
         assert_true(trc_span_check(&span, span.size));
         assert_int_equal(ops->add(e, &span), 0);
         check_message(ops->finish(e, 1, &no_losses), &span, 1, TRC_SEMCONV_HTTP_DUP);

@@ -260,7 +260,7 @@ static void a_message_in_full(void **state) {
     span.link_trace_lo = 0x12;
     span.link_span_id = 0x34;
     spans_set(&span, TRC_STR_STATE, "a=b"); /* has no place */
-    trc_span_add_named(&span, TRC_SLICE("tenant"), TRC_SLICE("blue"));
+    trc_span_add_tag(&span, TRC_EXTRA_TAG, TRC_SLICE("tenant"), TRC_SLICE("blue"));
     assert_int_equal(ops->add(e, &span), 0);
     span.trace_hi = 1;
     assert_int_equal(ops->add(e, &span), 0);
@@ -308,7 +308,7 @@ static void strings_that_lie_anywhere(void **state) {
 
     (void)state;
     for (unsigned semconv = 1; semconv <= 3; semconv++) {
-        struct trc_encoder *e = make((enum trc_semconv)semconv, 2000000);
+        struct trc_encoder *e = make((enum trc_semconv)semconv, 8000000);
         assert_non_null(e);
         for (unsigned i = 0; i < 1000; i++) {
             spans_random(&random, &span);
@@ -318,7 +318,7 @@ static void strings_that_lie_anywhere(void **state) {
             assert_int_equal(ops->add(e, &span), 0);
             /* Names that differ may be one when they are made UTF-8: no more is said than that. */
             const struct trc_slice message = ops->finish(e, 1, &no_losses);
-            json_t *root = json_loadb(message.p, message.len, 0, NULL);
+            json_t *root = json_loadb(message.p, message.len, JSON_ALLOW_NUL, NULL);
             assert_int_equal(json_array_size(root), 1);
             json_decref(root);
         }
@@ -339,8 +339,7 @@ static void long_and_odd_strings(void **state) {
         for (unsigned i = 0; i < sizeof(text); i++)
             text[i] = fill == 0 ? (char)(1 + i % 8) : "\xe2\x82\"\\x"[i % 5];
         if (fill == 0)
-            memset(text, 0xff, TRC_SPAN_NAMED_MAX);
-        spans_largest(&span, text);
+            spans_largest(&span, text);
         assert_true(trc_span_check(&span, span.size));
         assert_int_equal(ops->add(e, &span), 0);
         check_message(ops->finish(e, 1, &no_losses), &span, 1, TRC_SEMCONV_HTTP_DUP);
@@ -377,7 +376,7 @@ static void nothing_looks_like_v1(void **state) {
     spans_set(&span, TRC_STR_METHOD, "\xffyAnnotations");
     spans_set(&span, TRC_STR_URL, "http://h/binaryAnnotations");
     spans_set(&span, TRC_STR_APP, "yAnnotations\"");
-    trc_span_add_named(&span, TRC_SLICE("myAnnotations"), TRC_SLICE("\tyAnnotations"));
+    trc_span_add_tag(&span, TRC_EXTRA_TAG, TRC_SLICE("myAnnotations"), TRC_SLICE("\tyAnnotations"));
     trc_span_seal(&span);
     assert_int_equal(ops->add(e, &span), 0);
     assert_int_equal(ops->add(e, &span), 0);
@@ -462,7 +461,7 @@ static void error_is_there_only_for_a_failure(void **state) {
         struct trc_encoder *e = make((enum trc_semconv)semconv, 65000);
         for (unsigned failed = 0; failed < 3; failed++) {
             spans_usual(&span);
-            trc_span_add_named(&span, TRC_SLICE("error"), TRC_SLICE("false"));
+            trc_span_add_tag(&span, TRC_EXTRA_TAG, TRC_SLICE("error"), TRC_SLICE("false"));
             span.error = failed > 0;
             span.outcome = failed == 2 ? TRC_OUTCOME_KILLED : TRC_OUTCOME_ANSWERED;
             json_t *got = only(e, &span), *tag = member(got, "tags");
@@ -497,7 +496,7 @@ static void whose_tag_it_is(void **state) {
     (void)state;
     spans_usual(&span);
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        trc_span_add_named(&span, trc_slice_of(names[i]), TRC_SLICE("blue"));
+        trc_span_add_tag(&span, TRC_EXTRA_TAG, trc_slice_of(names[i]), TRC_SLICE("blue"));
     json_t *got = only(e, &span), *tag = member(got, "tags");
     check_literal(member(tag, "hostname"), "mine");
     check_literal(member(tag, "process.pid"), "one");
