@@ -5,7 +5,7 @@
  *   master   on_load   log variables           worker   post_fork  worker.c
  *            init      options and environment          (requests) hooks.c
  *            post_init hooks into the sockets           atexit     worker.c
- *            preinit   instance.c
+ *            preinit   instance.c, and RPC functions
  *            cycle     instance.c
  *            harakiri  instance.c
  *            cleanup   instance.c
@@ -14,6 +14,7 @@
  * thread, no socket, no id.
  */
 #include "host.h"
+#include "rpc.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
 #include <uwsgi.h>
@@ -148,13 +149,18 @@ static void post_init(void) {
         trc_hooks_install();
 }
 
+static void preinit_apps(void) {
+    trc_instance_make();
+    trc_rpc_register();
+}
+
 __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .name = "tracing",
     .options = uwsgi_options,
     .on_load = on_load,
     .init = init,
     .post_init = post_init,
-    .preinit_apps = trc_instance_make,
+    .preinit_apps = preinit_apps,
     .post_fork = trc_worker_start,
     .atexit = trc_worker_end,
     .master_cycle = trc_instance_watch,

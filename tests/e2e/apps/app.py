@@ -170,13 +170,22 @@ def logvar(environ, start):
     return hello(environ, start)
 
 
+def rpc(environ, start):
+    """Calls the function `name` with each `arg`, bytes as they are percent-encoded."""
+    arguments = parse_qs(environ.get('QUERY_STRING', ''), keep_blank_values=True, encoding='latin-1')
+    answer = uwsgi.call(*(text.encode('latin-1')
+                          for text in arguments['name'] + arguments.get('arg', [])))
+    start('200 OK', TEXT)
+    return [b'no answer' if answer is None else answer]
+
+
 PATHS = {
     '/environ': show_environ, '/status': status, '/raise': fail, '/raise-late': fail_late,
     '/stream': stream, '/post': post, '/ignore-body': ignore_body, '/sleep': sleep, '/kill': kill,
     '/fault': fault, '/eat': eat, '/leave': leave, '/exit': leave_by_exit, '/fork': fork,
     '/fork-exit': fork_exit, '/call': call, '/outlive': outlive, '/worker': worker,
     '/spool': spool, '/mule': mule, '/logvar': logvar, '/timing': timing,
-    '/wait': wait,
+    '/wait': wait, '/rpc': rpc,
 }
 
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * RPC functions: their table, and the way from uWSGI to them and back.
+ *
+ * A name, how many arguments it takes, and the bytes that its answer may have. An answer is memory
+ * that uWSGI frees, so each call allocates: by whoever called, not on the request path.
+ */
+#include "rpc.h"
+#include "tracing/log.h"
+#include <stdlib.h>
+#include <uwsgi.h>
+
+extern struct uwsgi_plugin tracing_plugin;
+
+#define ANSWER_BYTES 512 /* of one that is a line */
+
+static const struct function {
+    const char *name;
+    uint8_t args_min, args_max;
+    size_t answer_bytes;
+    trc_rpc_function *call;
+} functions[] = {
+    {"tracing.enable", 0, 0, ANSWER_BYTES, trc_rpc_enable},
+    {"tracing.disable", 0, 0, ANSWER_BYTES, trc_rpc_disable},
+};
+
+void trc_rpc_error(struct trc_buf *answer, const char *why) {
+    trc_buf_rewind(answer, 0);
+    trc_buf_put_slice(answer, TRC_SLICE("error: "));
+    trc_buf_put_slice(answer, trc_slice_of(why));
+}
+
+static void call(const struct function *f, unsigned count, char **argv, const uint16_t *argvs,
+                 struct trc_buf *answer) {
+    struct trc_slice arg[UINT8_MAX];
+    if (count < f->args_min || count > f->args_max) {
+        trc_rpc_error(answer, "wrong number of arguments");
+        return;
+    }
+    for (unsigned i = 0; i < count; i++)
+        arg[i] = (struct trc_slice){argv[i], argvs[i]};
+    f->call(arg, count, answer);
+    if (answer->overflow)
+        trc_rpc_error(answer, "the answer is too long");
+    else if (answer->len == 0)
+        trc_buf_put_slice(answer, TRC_SLICE("ok"));
+}
+
+/* uWSGI's way in, for all of them. Returns the length of *out, which uWSGI frees. */
+static uint64_t answer_call(void *function, uint8_t count, char **argv, uint16_t *argvs,
+                            char **out) {
+    const struct function *f = function;
+    struct trc_buf answer = trc_buf_over(malloc(f->answer_bytes), f->answer_bytes);
+    if (!answer.p)
+        return 0;
+    call(f, count, argv, argvs, &answer);
+    *out = answer.p;
+    return answer.len;
+}
+
+void trc_rpc_register(void) {
+    tracing_plugin.rpc = answer_call;
+    for (unsigned i = 0; i < sizeof(functions) / sizeof(functions[0]); i++)
+        if (uwsgi_register_rpc((char *)functions[i].name, &tracing_plugin, 0,
+                               (void *)&functions[i]))
+            trc_log("no room for the RPC function %s: raise rpc-max", functions[i].name);
+}
