@@ -17,11 +17,9 @@
 #include "tracing/reporter.h"
 #include "news.h"
 #include "tracing/clock.h"
+#include "tracing/thread.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -41,12 +39,10 @@ struct reporter {
     unsigned worker, index; /* index of the exporter, and of its cursor */
     uint64_t interval_ns;
     struct trc_encoder_config encoding;
-    char name[16]; /* of the thread, as long as Linux lets it be */
 
     /* Between the thread and the others. */
-    pthread_t thread;
-    sem_t doorbell;
-    _Atomic uint32_t rung; /* posted and not yet answered: one post is enough */
+    struct trc_thread thread;
+    _Atomic uint32_t rung; /* at and not yet answered: one post is enough */
 
     /* The thread's own. */
     struct trc_encoder *encoder; /* made when there is the first span */
@@ -79,7 +75,6 @@ struct batch {
 static struct {
     struct reporter reporter[TRC_EXPORTERS_MAX];
     _Atomic unsigned count;    /* running, for wake and stop */
-    _Atomic unsigned alive;    /* threads that have not come to their end */
     _Atomic uint64_t deadline; /* 0: go on; else send until then, and end */
     pid_t pid;                 /* whose threads they are */
 } set;
@@ -154,7 +149,7 @@ static bool fill(struct reporter *r, struct batch *b) {
 /* Rings at one reporter that has not been rung at yet. */
 static void ring_at(struct reporter *r) {
     if (atomic_exchange(&r->rung, 1) == 0)
-        sem_post(&r->doorbell);
+        trc_thread_ring(&r->thread);
 }
 
 /* The ring's producers ring once when it is half full, and again only when it was less full in
@@ -336,15 +331,9 @@ static int look(struct reporter *r) {
 
 /* --- The thread ---------------------------------------------------------------------------- */
 
-static struct timespec timespec_of(uint64_t ns) {
-    return (struct timespec){(time_t)(ns / TRC_NS_PER_S), (long)(ns % TRC_NS_PER_S)};
-}
-
 /* Sleeps until `at_ns` or until somebody rings. */
 static void wait_until(struct reporter *r, uint64_t at_ns) {
-    struct timespec at = timespec_of(at_ns);
-    while (sem_clockwait(&r->doorbell, CLOCK_MONOTONIC, &at) != 0 && errno == EINTR)
-        ;
+    (void)trc_thread_wait(&r->thread, at_ns);
     atomic_store(&r->rung, 0); /* before we look: who rings after this is not overheard */
 }
 
@@ -357,10 +346,9 @@ static uint64_t next_look(const struct reporter *r) {
     return r->retry_at_ns < at ? r->retry_at_ns : at;
 }
 
-static void *run(void *arg) {
+static void run(void *arg) {
     struct reporter *r = arg;
     struct trc_cursor_state state;
-    pthread_setname_np(pthread_self(), r->name);
     (void)trc_random_seed(&r->random); /* without, all wait the longest there is */
     trc_cursor_get(r->journal, r->worker, r->index, &state);
     r->news.losses = trc_journal_dropped(r->journal, r->worker) + state.skipped + state.failed;
@@ -376,8 +364,6 @@ static void *run(void *arg) {
         r->exporter->kind->encoder->drop(r->encoder);
     if (r->sender)
         r->exporter->kind->sender->drop(r->sender);
-    atomic_fetch_sub(&set.alive, 1); /* nothing of ours is touched after this */
-    return NULL;
 }
 
 /* --- All of them --------------------------------------------------------------------------- */
@@ -385,7 +371,6 @@ static void *run(void *arg) {
 static void init_reporter(struct reporter *r, const struct trc_reporters_config *config,
                           unsigned index) {
     const struct trc_exporter *e = &config->exporters[index];
-    char name[64];
     memset(r, 0, sizeof(*r));
     r->exporter = e;
     r->journal = config->journal;
@@ -401,67 +386,51 @@ static void init_reporter(struct reporter *r, const struct trc_reporters_config 
     r->encoding.resource = config->resource;
     r->encoding.semconv = e->semconv;
     r->encoding.max_bytes = e->max_bytes;
-    /* trc-1-jaeger: the scheme as far as its wire, cut to what a thread's name can be */
-    snprintf(name, sizeof(name), "trc-%u-%.*s", config->worker + 1,
-             (int)strcspn(e->kind->scheme, "+"), e->kind->scheme);
-    memcpy(r->name, name, sizeof(r->name) - 1);
 }
 
+/* trc-1-jaeger: the scheme as far as its wire. */
 static int start_thread(struct reporter *r) {
-    pthread_attr_t attr;
-    int rc = pthread_attr_init(&attr);
-    if (rc)
-        return -rc;
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else it has the default */
-    if (sem_init(&r->doorbell, 0, 0) != 0)
-        rc = errno;
-    if (rc == 0) {
-        atomic_fetch_add(&set.alive, 1);
-        rc = pthread_create(&r->thread, &attr, run, r);
-        if (rc)
-            atomic_fetch_sub(&set.alive, 1);
-    }
-    pthread_attr_destroy(&attr);
-    return -rc;
+    const char *scheme = r->exporter->kind->scheme;
+    char name[64];
+    snprintf(name, sizeof(name), "trc-%u-%.*s", r->worker + 1, (int)strcspn(scheme, "+"), scheme);
+    return trc_thread_start(&r->thread, name, STACK_BYTES, run, r);
+}
+
+static bool any_alive(void) {
+    bool any = false;
+    for (unsigned i = 0; i < TRC_EXPORTERS_MAX; i++)
+        any = any || atomic_load(&set.reporter[i].thread.alive);
+    return any;
 }
 
 /* Tells the first `count` to send nothing after `deadline` and to end, and waits for them until
  * `join_until_ns`. Returns how many did not. */
 static unsigned end_all(unsigned count, uint64_t deadline, uint64_t join_until_ns) {
-    struct timespec until = timespec_of(join_until_ns);
     unsigned left = 0;
     atomic_store(&set.deadline, deadline ? deadline : 1);
     for (unsigned i = 0; i < count; i++)
-        sem_post(&set.reporter[i].doorbell);
-    for (unsigned i = 0; i < count; i++) {
-        if (pthread_clockjoin_np(set.reporter[i].thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-            continue;
-        pthread_detach(set.reporter[i].thread);
-        left++;
-    }
+        trc_thread_ring(&set.reporter[i].thread);
+    for (unsigned i = 0; i < count; i++)
+        left += !trc_thread_join(&set.reporter[i].thread, join_until_ns);
     return left;
 }
 
 int trc_reporters_start(const struct trc_reporters_config *config) {
     unsigned wanted = trc_journal_config(config->journal)->exporters, started = 0;
-    sigset_t all, before;
     int rc = 0;
     if (wanted > TRC_EXPORTERS_MAX)
         return -EINVAL;
     if (set.pid != getpid()) /* a fork that nobody told us of: its parent's threads are not here */
         trc_reporters_forget();
-    if (atomic_load(&set.alive) > 0) /* even of one that was left alone: it uses its reporter */
+    if (any_alive()) /* even one that was left alone: it uses its reporter */
         return -EBUSY;
     atomic_store(&set.deadline, 0);
     set.pid = getpid();
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits it (pthread_sigmask(3)) */
     while (rc == 0 && started < wanted) {
         init_reporter(&set.reporter[started], config, started);
         rc = start_thread(&set.reporter[started]);
         started += rc == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (rc) { /* those that run are waiting still, and end without having sent anything */
         end_all(started, 0, trc_clock_mono_ns() + CANCEL_WAIT_NS);
         return rc;
@@ -490,5 +459,6 @@ unsigned trc_reporters_stop(uint64_t deadline_mono_ns) {
 
 void trc_reporters_forget(void) {
     atomic_store(&set.count, 0);
-    atomic_store(&set.alive, 0);
+    for (unsigned i = 0; i < TRC_EXPORTERS_MAX; i++)
+        trc_thread_forget(&set.reporter[i].thread);
 }

@@ -12,12 +12,11 @@
 #include "tracing/log.h"
 #include "tracing/random.h"
 #include "tracing/sampling_answer.h"
+#include "tracing/thread.h"
 #include <curl/curl.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #define STACK_BYTES (512u * 1024u)        /* as the reporters': jansson's nesting */
 #define TAKEN_NS TRC_NS_PER_S             /* until we look again whether the lease is free */
@@ -29,12 +28,9 @@ static struct {
     struct trc_poll *poll;
     uint64_t interval_ns;
     char url[TRC_SAMPLER_URL_MAX + 1]; /* for the log */
-    char name[16];                     /* of the thread, as long as Linux lets it be */
     struct trc_fetch *fetch; /* the thread's, and after its end nobody's until the next start: stop
                                 may be called in a signal handler, and frees nothing */
-    pthread_t thread;
-    _Atomic bool alive; /* it has not come to its end */
-    pid_t pid;          /* whose it is, and has not been stopped; 0: none */
+    struct trc_thread thread;
 } poller;
 
 /* --- The thread ---------------------------------------------------------------------------- */
@@ -90,9 +86,8 @@ static bool is_time(void) {
     return trc_clock_mono_ns() >= atomic_load(&poller.poll->next_mono_ns);
 }
 
-static void *run(void *arg) {
+static void run(void *arg) {
     struct trc_fetch *fetch = arg;
-    pthread_setname_np(pthread_self(), poller.name);
     while (!trc_fetch_stopped(fetch)) {
         if (!is_time()) {
             trc_fetch_wait(fetch, atomic_load(&poller.poll->next_mono_ns));
@@ -104,8 +99,6 @@ static void *run(void *arg) {
             trc_fetch_wait(fetch, trc_clock_mono_ns() + TAKEN_NS);
         }
     }
-    atomic_store(&poller.alive, false); /* nothing of ours is touched after this */
-    return NULL;
 }
 
 /* --- Start and stop ------------------------------------------------------------------------ */
@@ -121,61 +114,31 @@ static struct trc_fetch *fetch_of(const struct trc_poller_config *config) {
     return fetch;
 }
 
-static int start_thread(void) {
-    pthread_attr_t attr;
-    sigset_t all, before;
-    int rc = pthread_attr_init(&attr);
-    if (rc)
-        return -rc;
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else it has the default */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits it (pthread_sigmask(3)) */
-    atomic_store(&poller.alive, true);
-    rc = pthread_create(&poller.thread, &attr, run, poller.fetch);
-    if (rc)
-        atomic_store(&poller.alive, false);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return -rc;
-}
-
 int trc_poller_start(const struct trc_poller_config *config) {
     const struct trc_sampler *sampler = config->sampler;
     char name[64];
-    if (atomic_load(&poller.alive)) /* even one that was left alone: it uses what is here */
+    if (atomic_load(&poller.thread.alive)) /* it uses what is here */
         return -EBUSY;
     poller.strategies = config->strategies;
     poller.poll = trc_strategies_poll(config->strategies);
     poller.interval_ns = sampler->interval_ns;
     snprintf(poller.url, sizeof(poller.url), "%.*s", (int)sampler->url.len, sampler->url.p);
     snprintf(name, sizeof(name), "trc-%u-sampling", config->worker + 1);
-    memcpy(poller.name, name, sizeof(poller.name) - 1);
     trc_fetch_free(poller.fetch);
     poller.fetch = fetch_of(config);
     if (!poller.fetch)
         return -ENOMEM;
-    int rc = start_thread();
-    if (rc == 0)
-        poller.pid = getpid();
-    return rc;
+    return trc_thread_start(&poller.thread, name, STACK_BYTES, run, poller.fetch);
 }
 
 bool trc_poller_stop(uint64_t deadline_mono_ns) {
-    const struct timespec until = {(time_t)(deadline_mono_ns / TRC_NS_PER_S),
-                                   (long)(deadline_mono_ns % TRC_NS_PER_S)};
-    if (poller.pid != getpid()) /* none, or a fork's that nobody told us of */
+    if (!trc_thread_is_ours(&poller.thread))
         return true;
-    poller.pid = 0;
     trc_fetch_stop(poller.fetch);
-    if (pthread_clockjoin_np(poller.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        pthread_detach(poller.thread);
-        return false;
-    }
-    return true;
+    return trc_thread_join(&poller.thread, deadline_mono_ns);
 }
 
 void trc_poller_forget(void) {
     poller.fetch = NULL; /* its thread may have been in the middle of it */
-    poller.pid = 0;
-    atomic_store(&poller.alive, false);
+    trc_thread_forget(&poller.thread);
 }

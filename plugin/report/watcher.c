@@ -9,12 +9,9 @@
  */
 #include "tracing/watcher.h"
 #include "tracing/clock.h"
+#include "tracing/thread.h"
 #include <errno.h>
-#include <pthread.h>
-#include <semaphore.h>
-#include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define STACK_BYTES (128u * 1024u)
 #define LOOK_MIN_NS (10 * TRC_NS_PER_MS) /* between looks: no busy loop, whatever is asked for */
@@ -25,11 +22,7 @@
 static struct {
     struct trc_watcher_config config;
     struct trc_slot *own;
-    char name[16]; /* of the thread, as long as Linux lets it be */
-    sem_t stopped;
-    pthread_t thread;
-    _Atomic bool alive; /* it has not come to its end */
-    pid_t pid;          /* whose it is, and has not been stopped; 0: none */
+    struct trc_thread thread;
 } watcher;
 
 /* Makes `running` of what was copied of its request into our own slot, and puts it into the ring.
@@ -70,81 +63,32 @@ static uint64_t look(uint64_t now) {
     return next > now + LOOK_MIN_NS ? next : now + LOOK_MIN_NS;
 }
 
-static struct timespec timespec_of(uint64_t ns) {
-    return (struct timespec){(time_t)(ns / TRC_NS_PER_S), (long)(ns % TRC_NS_PER_S)};
-}
-
-/* Returns true when the watcher is to end. */
-static bool wait_until(uint64_t at_ns) {
-    struct timespec at = timespec_of(at_ns);
-    int rc;
-    do
-        rc = sem_clockwait(&watcher.stopped, CLOCK_MONOTONIC, &at);
-    while (rc != 0 && errno == EINTR);
-    return rc == 0;
-}
-
-static void *run(void *arg) {
+static void run(void *arg) {
     (void)arg;
-    pthread_setname_np(pthread_self(), watcher.name);
-    while (!wait_until(look(trc_clock_mono_ns())))
+    while (!trc_thread_wait(&watcher.thread, look(trc_clock_mono_ns())))
         ;
-    atomic_store(&watcher.alive, false); /* nothing of ours is touched after this */
-    return NULL;
 }
 
 /* --- Start and stop ------------------------------------------------------------------------ */
 
-static int start_thread(void) {
-    pthread_attr_t attr;
-    sigset_t all, before;
-    int rc = pthread_attr_init(&attr);
-    if (rc)
-        return -rc;
-    (void)pthread_attr_setstacksize(&attr, STACK_BYTES); /* else it has the default */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before); /* a thread inherits it (pthread_sigmask(3)) */
-    atomic_store(&watcher.alive, true);
-    rc = pthread_create(&watcher.thread, &attr, run, NULL);
-    if (rc)
-        atomic_store(&watcher.alive, false);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return -rc;
-}
-
 int trc_watcher_start(const struct trc_watcher_config *config) {
     char name[32];
-    if (atomic_load(&watcher.alive)) /* even one that was left alone: it uses what is here */
+    if (atomic_load(&watcher.thread.alive)) /* it uses what is here */
         return -EBUSY;
     watcher.config = *config;
     watcher.own = trc_journal_watcher_slot(config->journal, config->worker);
     snprintf(name, sizeof(name), "trc-%u-slow", config->worker + 1);
-    memcpy(watcher.name, name, sizeof(watcher.name) - 1);
     int rc = trc_random_seed(&watcher.own->random);
-    if (rc == 0 && sem_init(&watcher.stopped, 0, 0) != 0)
-        rc = -errno;
-    if (rc == 0)
-        rc = start_thread();
-    if (rc == 0)
-        watcher.pid = getpid();
-    return rc;
+    return rc ? rc : trc_thread_start(&watcher.thread, name, STACK_BYTES, run, NULL);
 }
 
 bool trc_watcher_stop(uint64_t deadline_mono_ns) {
-    const struct timespec until = timespec_of(deadline_mono_ns);
-    if (watcher.pid != getpid()) /* none, or a fork's that nobody told us of */
+    if (!trc_thread_is_ours(&watcher.thread))
         return true;
-    watcher.pid = 0;
-    sem_post(&watcher.stopped);
-    if (pthread_clockjoin_np(watcher.thread, NULL, CLOCK_MONOTONIC, &until) != 0) {
-        pthread_detach(watcher.thread);
-        return false;
-    }
-    return true;
+    trc_thread_ring(&watcher.thread);
+    return trc_thread_join(&watcher.thread, deadline_mono_ns);
 }
 
 void trc_watcher_forget(void) {
-    watcher.pid = 0;
-    atomic_store(&watcher.alive, false);
+    trc_thread_forget(&watcher.thread);
 }

@@ -29,6 +29,7 @@ static inline uint64_t rig_clock(void) {
 #define pthread_attr_init(a) (torture(ENOMEM) ? ENOMEM : pthread_attr_init(a))
 #define sem_init(...) (torture(ENOSPC) ? -1 : sem_init(__VA_ARGS__))
 #define pthread_create(...) (torture(EAGAIN) ? EAGAIN : pthread_create(__VA_ARGS__))
+#include "../../plugin/base/thread.c"
 #include "../../plugin/report/news.c"
 #include "../../plugin/report/reporter.c"
 #undef trc_clock_mono_ns

@@ -18,6 +18,7 @@
 #define curl_easy_escape(...) (torture(0) ? NULL : curl_easy_escape(__VA_ARGS__))
 #define asprintf(...) (torture(ENOMEM) ? -1 : asprintf(__VA_ARGS__))
 #define trc_fetch_new(...) (torture(ENOMEM) ? NULL : trc_fetch_new(__VA_ARGS__))
+#include "../../plugin/base/thread.c"
 #include "../../plugin/report/sampling_poller.c"
 #undef pthread_create
 

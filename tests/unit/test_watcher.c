@@ -16,6 +16,7 @@
 #define pthread_create(...) (torture(0) ? EAGAIN : pthread_create(__VA_ARGS__))
 #define sem_init(...) (torture(ENOSPC) ? -1 : sem_init(__VA_ARGS__))
 #define trc_random_seed(r) (torture(0) ? -EIO : trc_random_seed(r))
+#include "../../plugin/base/thread.c"
 #include "../../plugin/report/watcher.c"
 #undef pthread_create
 
@@ -340,7 +341,7 @@ static void is_forgotten_in_a_child(void **state) {
     if (pid == 0) {
         bool none = trc_watcher_stop(trc_clock_mono_ns() + 20 * TRC_NS_PER_S);
         trc_watcher_forget();
-        _exit(!none || atomic_load(&watcher.alive) || watcher.pid != 0);
+        _exit(!none || atomic_load(&watcher.thread.alive) || watcher.thread.pid != 0);
     }
     waitpid(pid, &status, 0);
     assert_int_equal(status, 0);
