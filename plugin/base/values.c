@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Values with a unit. Used by whatever reads options.
+ * Values with a unit, and words. Used by whatever reads options.
  */
 #include "tracing/values.h"
 #include "tracing/clock.h"
 #include <errno.h>
+#include <strings.h>
 
 /* Digits at the start of *text; what follows is left in *text. */
 static int take_number(struct trc_slice *text, uint64_t *out) {
@@ -54,4 +55,17 @@ int trc_parse_size(struct trc_slice text, uint64_t *out_bytes) {
     static const struct unit units[] = {
         {TRC_SLICE(""), 1}, {TRC_SLICE("k"), 1024}, {TRC_SLICE("M"), 1024 * 1024}};
     return parse_with_unit(text, units, sizeof(units) / sizeof(units[0]), out_bytes);
+}
+
+int trc_parse_bool(struct trc_slice text, bool *out) {
+    static const char *const words[2][4] = {{"false", "no", "off", "0"},
+                                            {"true", "yes", "on", "1"}};
+    for (int truth = 0; truth < 2; truth++)
+        for (int i = 0; i < 4; i++)
+            if (text.len == strlen(words[truth][i]) &&
+                strncasecmp(text.p, words[truth][i], text.len) == 0) {
+                *out = truth;
+                return 0;
+            }
+    return -EINVAL;
 }

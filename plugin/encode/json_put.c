@@ -5,9 +5,6 @@
  */
 #include "json_put.h"
 #include "tracing/utf8.h"
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
 #define PUT(b, literal) trc_buf_put((b), (literal), sizeof(literal) - 1)
 
@@ -64,30 +61,7 @@ char *trc_json_text_at(char *at, struct trc_slice s) {
     return at + b.len;
 }
 
-static size_t print(char text[TRC_JSON_NUMBER_MAX], double d) {
-    int len;
-
-    if (isnan(d))
-        return (size_t)snprintf(text, TRC_JSON_NUMBER_MAX, "NaN");
-    if (isinf(d))
-        return (size_t)snprintf(text, TRC_JSON_NUMBER_MAX, d < 0 ? "-Infinity" : "Infinity");
-    for (int digits = 15;; digits++) {
-        len = snprintf(text, TRC_JSON_NUMBER_MAX, "%.*g", digits, d);
-        if (digits == 17 || strtod(text, NULL) == d)
-            break;
-    }
-    /* An application may have set a locale whose decimal point is another, of one byte or two. */
-    size_t kept = 0;
-    for (int i = 0; i < len; i++) {
-        if (strchr("0123456789+-e", text[i]))
-            text[kept++] = text[i];
-        else if (text[kept - 1] != '.')
-            text[kept++] = '.';
-    }
-    return kept;
-}
-
 void trc_json_print_double(struct trc_json_double *number, double d) {
     number->number = d;
-    number->len = print(number->text, d);
+    number->len = trc_decimal_print(number->text, d);
 }

@@ -11,12 +11,13 @@
 
 #include "plain.h"
 #include "tracing/buf.h"
+#include "tracing/decimal.h"
 #include "tracing/hex.h"
 
 /* Bytes one byte of a string can become: \u00XX. */
 #define TRC_JSON_GROWTH 6
-/* Longest number: 17 digits, sign, point and exponent; UINT64_MAX has 20 digits. */
-#define TRC_JSON_NUMBER_MAX 32
+/* Longest number: a double's; UINT64_MAX has 20 digits. */
+#define TRC_JSON_NUMBER_MAX TRC_DECIMAL_TEXT_MAX
 
 /* The last double that was printed, and its text: a process's sampler has one parameter. */
 struct trc_json_double {

@@ -13,7 +13,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 
 _Static_assert(TRC_TAGS_MAX <= TRC_OPTION_VALUES_MAX, "every tag can be given");
 
@@ -52,16 +51,7 @@ static int set_tag(struct trc_maker *m, struct trc_slice text) {
 }
 
 int trc_maker_bool(struct trc_maker *m, struct trc_slice text, bool *out) {
-    static const char *const words[2][4] = {{"false", "no", "off", "0"},
-                                            {"true", "yes", "on", "1"}};
-    for (int truth = 0; truth < 2; truth++)
-        for (int i = 0; i < 4; i++)
-            if (text.len == strlen(words[truth][i]) &&
-                strncasecmp(text.p, words[truth][i], text.len) == 0) {
-                *out = truth;
-                return 0;
-            }
-    return trc_maker_refuse(m, "true or false");
+    return trc_parse_bool(text, out) ? trc_maker_refuse(m, "true or false") : 0;
 }
 
 static int set_disable(struct trc_maker *m, struct trc_slice text) {

@@ -4,32 +4,16 @@
  */
 #include "tracing/sampler.h"
 #include "limit.h"
+#include "tracing/decimal.h"
 #include "tracing/values.h"
 #include <curl/curl.h>
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 #define INITIAL 0.001
 #define INTERVAL_NS (60 * TRC_NS_PER_S)
 #define INTERVAL_MIN_NS (100 * TRC_NS_PER_MS)
 #define INTERVAL_MAX_NS (3600 * TRC_NS_PER_S)
-
-/* A finite number >= 0 that fills all of `s`. */
-static int parse_number(struct trc_slice s, double *out) {
-    char text[32], *end;
-    if (s.len == 0 || s.len >= sizeof(text) || !((s.p[0] >= '0' && s.p[0] <= '9') || s.p[0] == '.'))
-        return -EINVAL;
-    memcpy(text, s.p, s.len);
-    text[s.len] = '\0';
-    if (strspn(text, "0123456789.eE+-") != s.len) /* strtod also reads hex, inf and nan */
-        return -EINVAL;
-    double v = strtod(text, &end);
-    if (*end || !isfinite(v) || v < 0)
-        return -EINVAL;
-    *out = v;
-    return 0;
-}
 
 /* Takes what lies before the first byte of `stop`, or all, off the front of *s. */
 static struct trc_slice take_until(struct trc_slice *s, const char *stop) {
@@ -88,7 +72,7 @@ static int parse_option(struct trc_slice word, struct trc_sampler *s) {
         s->interval_ns = ns;
         return 0;
     }
-    if (!take_prefix(&word, "initial=") || parse_number(word, &p) || p > 1)
+    if (!take_prefix(&word, "initial=") || trc_decimal_double(word, &p) || p > 1)
         return -EINVAL;
     s->param = p;
     return 0;
@@ -126,7 +110,7 @@ int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out) {
     struct trc_slice rest = text, name = take_until(&rest, ": ");
     if (trc_slice_equal(name, TRC_SLICE("remote")))
         return parse_remote(rest, out);
-    if (!take_prefix(&rest, ":") || parse_number(rest, &s.param))
+    if (!take_prefix(&rest, ":") || trc_decimal_double(rest, &s.param))
         return -EINVAL;
     if (trc_slice_equal(name, TRC_SLICE("const")) && (s.param == 0 || s.param == 1)) {
         s.type = TRC_SAMPLER_CONST;

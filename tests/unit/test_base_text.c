@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * utf8, hex and buf. Inputs lie in memory of just their size, so that a sanitizer or valgrind sees
- * every byte that is read beyond them.
+ * utf8, hex, buf, numbers and words. Inputs lie in memory of just their size, so that a sanitizer
+ * or valgrind sees every byte that is read beyond them.
  */
 #include "tracing/buf.h"
+#include "tracing/decimal.h"
 #include "tracing/hex.h"
 #include "tracing/utf8.h"
+#include "tracing/values.h"
 #include "unit.h"
+#include <errno.h>
+#include <locale.h>
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
@@ -284,6 +288,58 @@ static void buf_without_room_takes_nothing_but_nothing(void **state) {
     assert_int_equal(b.len, 0);
 }
 
+static void decimal_double_takes_what_is_a_number(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        double number;
+    } good[] = {{"0", 0},      {"1", 1},      {"0.1", 0.1},       {".5", 0.5},
+                {"1e3", 1000}, {"1E-2", .01}, {"100.25", 100.25}, {"007", 7}};
+    static const char *const bad[] = {
+        "",   " 1",    "1 ",  "-1",    "+1", "0x10", "nan",   "inf",
+        "1e", "1e999", "1,5", "1.5.2", "e1", "1e5x", "0.1 0", "0000000000000000000000000000000001"};
+    /* An application may have set it: as in the German one, 0.1 is written 0,1. */
+    for (int locale = 0; locale < 2; locale++) {
+        for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+            double d = -1;
+            size_t len = strlen(good[i].text);
+            struct trc_slice s = {guarded(0, good[i].text, len), len};
+            assert_int_equal(trc_decimal_double(s, &d), 0);
+            assert_true(d == good[i].number);
+        }
+        if (!setlocale(LC_NUMERIC, "de_DE.UTF-8"))
+            break;
+    }
+    setlocale(LC_NUMERIC, "C");
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        double d = -1;
+        size_t len = strlen(bad[i]);
+        assert_int_equal(trc_decimal_double((struct trc_slice){guarded(0, bad[i], len), len}, &d),
+                         -EINVAL);
+        assert_true(d == -1);
+    }
+}
+
+static void bool_is_one_of_eight_words(void **state) {
+    (void)state;
+    static const char *const words[2][5] = {{"false", "no", "off", "0", "False"},
+                                            {"true", "yes", "on", "1", "ON"}};
+    static const char *const bad[] = {"", "tru", "truee", "2", "on ", "enabled"};
+    for (int truth = 0; truth < 2; truth++)
+        for (int i = 0; i < 5; i++) {
+            bool b = !truth;
+            size_t len = strlen(words[truth][i]);
+            struct trc_slice s = {guarded(0, words[truth][i], len), len};
+            assert_int_equal(trc_parse_bool(s, &b), 0);
+            assert_int_equal(b, truth);
+        }
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        bool b = true;
+        assert_int_equal(trc_parse_bool(trc_slice_of(bad[i]), &b), -EINVAL);
+        assert_true(b);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(utf8_char_len_is_the_definition),
@@ -297,6 +353,8 @@ int main(void) {
         cmocka_unit_test(buf_put_u64_prints_as_printf),
         cmocka_unit_test(buf_overflow_sticks_until_rewound),
         cmocka_unit_test(buf_without_room_takes_nothing_but_nothing),
+        cmocka_unit_test(decimal_double_takes_what_is_a_number),
+        cmocka_unit_test(bool_is_one_of_eight_words),
     };
     return cmocka_run_group_tests_name("base_text", tests, NULL, NULL);
 }
