@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Fuzzes what reads the texts of a request for its span. Input: a byte that picks the reader, a
+ * byte that is the room for its answer, the text.
+ */
+#include "tracing/fold.h"
+#include <stdlib.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void must(bool truth) {
+    if (!truth)
+        abort();
+}
+
+/* A name is short, and folded again it stays. */
+static void fold(struct trc_slice text, struct trc_buf *out) {
+    char again[UINT8_MAX];
+    struct trc_buf b = trc_buf_over(again, sizeof(again));
+    trc_fold_path(text, out);
+    must(out->overflow == (out->len == 0));
+    if (out->overflow || out->cap < sizeof(again) || out->p[0] != '/')
+        return;
+    trc_fold_path(trc_buf_slice(out), &b);
+    must(trc_slice_equal(trc_buf_slice(out), trc_buf_slice(&b)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold};
+    if (size < 2)
+        return 0;
+    char *room = malloc(data[1]); /* of just that size, for the sanitizer */
+    struct trc_buf out = trc_buf_over(room, room ? data[1] : 0);
+    readers[data[0] % (sizeof(readers) / sizeof(readers[0]))](
+        (struct trc_slice){(const char *)data + 2, size - 2}, &out);
+    must(out.len <= out.cap);
+    free(room);
+    return 0;
+}
