@@ -4,6 +4,8 @@
  * byte that is the room for its answer, the text.
  */
 #include "tracing/fold.h"
+#include "tracing/template.h"
+#include <errno.h>
 #include <stdlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -25,8 +27,29 @@ static void fold(struct trc_slice text, struct trc_buf *out) {
     must(trc_slice_equal(trc_buf_slice(out), trc_buf_slice(&b)));
 }
 
+/* A line that is a template, then one that is what all of its fields stand for. */
+static void name(struct trc_slice text, struct trc_buf *out) {
+    struct trc_template t;
+    struct trc_template_values values;
+    struct trc_slice line;
+    trc_slice_split(&text, '\n', &line);
+    int rc = trc_template_parse(line, &t);
+    must(rc == 0 || rc == -EINVAL);
+    if (rc)
+        return;
+    for (unsigned i = 0; i < TRC_TEMPLATE_FIELDS; i++)
+        values.field[i] = text;
+    for (unsigned i = 0; i < TRC_TEMPLATE_VARIABLES_MAX; i++)
+        values.variable[i] = text;
+    for (unsigned i = 0; i < t.variable_count; i++)
+        must(trc_template_variable(&t, i).len >= 4);
+    trc_template_expand(&t, &values, out);
+    must(out->overflow || out->len > 0);
+    must(out->len == 0 || (out->p[0] != ' ' && out->p[out->len - 1] != ' '));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold};
+    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold, name};
     if (size < 2)
         return 0;
     char *room = malloc(data[1]); /* of just that size, for the sanitizer */

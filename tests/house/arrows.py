@@ -18,7 +18,7 @@ HEADERS = {
     'propagate': 'format',
     'encode': 'attributes encoder',
     'send': 'fetch otlp_answer sender',
-    'trace': 'journal request sampler strategies tracer trust',
+    'trace': 'journal request sampler strategies template tracer trust',
     'report': 'exporter reporter sampling_answer sampling_poller watcher',
     'host': 'packet response settings',
 }
