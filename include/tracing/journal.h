@@ -4,8 +4,8 @@
  *
  *   header | per worker: block | per worker: one ring, mapped twice in a row
  *
- *   block of a worker = head of its ring, counters, a cursor for each exporter, a slot for each
- * core, and one for its watcher
+ *   block of a worker = head of its ring, counters, a cursor for each exporter, two slots for each
+ * core (its request's, and one for spans within that), and one for its watcher
  *
  * A span lives in exactly one place. While its request runs it is in its core's slot; at its end it
  * is appended to its worker's ring. A reporter reads at its own exporter's cursor and moves the
@@ -62,6 +62,23 @@ enum trc_slot_state {
 
 #define TRC_POS_NONE UINT64_MAX
 
+#define TRC_INNER_MAX 16    /* spans within a request that are open at once */
+#define TRC_INNER_TOTAL 128 /* and in all */
+
+/* A span within a request that has not ended. */
+struct trc_inner {
+    uint64_t span_id, parent_id, start_mono_ns;
+    uint8_t name_len;
+    char name[TRC_SPAN_TOKEN_MAX];
+};
+
+/* Who said what the span is called: bits. */
+#define TRC_SAID_ROUTE 1u
+#define TRC_SAID_NAME 2u
+
+#define TRC_SLOT_VARIABLES 4 /* of the request, that a name is made of */
+#define TRC_SLOT_VARIABLE_BYTES 64
+
 /* In-flight span of one core, with what else belongs to the core. */
 struct trc_slot {
     _Alignas(64) _Atomic uint32_t state; /* enum trc_slot_state */
@@ -78,9 +95,17 @@ struct trc_slot {
     uint64_t wall_ahead_ns;             /* wall clock less monotonic clock at the last request */
     struct trc_random random;           /* reseeded by each worker that takes the slot over */
     struct trc_core_counters counters;
+    uint8_t said;        /* TRC_SAID_*: of this request */
+    uint8_t inner_count; /* of inner[] that are open */
+    uint8_t inner_total; /* that were begun */
     _Alignas(64) struct trc_span span;
     struct trc_baggage baggage;
     struct trc_span other; /* the core's while a reader is at `span`, and the other way about */
+    struct trc_inner inner[TRC_INNER_MAX]; /* a stack: each is within the one before it */
+    struct {
+        uint8_t len;
+        char text[TRC_SLOT_VARIABLE_BYTES];
+    } variable[TRC_SLOT_VARIABLES];
 };
 
 /* What an exporter has done with one worker's ring. Replaced as a whole (see trc_cursor_publish).
@@ -180,6 +205,10 @@ _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *journal);
 struct trc_slot *trc_journal_slot(const struct trc_journal *journal, unsigned worker,
                                   unsigned core);
 
+/* The core's second slot, for spans within its requests. Thread: any. */
+struct trc_slot *trc_journal_inner_slot(const struct trc_journal *journal, unsigned worker,
+                                        unsigned core);
+
 /* The slot of no core, for spans that a thread beside the requests puts into the ring: counted and
  * recovered as all others are. Thread: any. */
 struct trc_slot *trc_journal_watcher_slot(const struct trc_journal *journal, unsigned worker);
@@ -271,6 +300,15 @@ void trc_slot_open(struct trc_slot *slot);
 /* Takes on to end an open span: true for exactly one caller, who then writes the span's end and
  * calls trc_journal_append_mp. Lock-free. Thread: any. */
 bool trc_slot_claim(struct trc_slot *slot);
+
+/* Makes a claimed slot idle, and its request one that was not sampled, if trc_span_let_go says so
+ * of its span; false else, with nothing done. Thread: the one that claimed. */
+bool trc_slot_let_go(struct trc_slot *slot);
+
+/* Ends all spans within the core's request that are open, at `mono_ns`, and appends them; they go
+ * with their request if it was refused. Thread: the one that claimed the core's slot. */
+void trc_inner_end_all(struct trc_journal *journal, unsigned worker, unsigned core,
+                       uint64_t mono_ns);
 
 /* Appends the span of a claimed slot to the ring, or counts it as dropped, and makes the slot idle.
  * Returns true when the reporters are to be woken. Lock-free. Thread: the one that claimed. */

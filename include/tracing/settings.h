@@ -93,6 +93,7 @@ struct trc_settings {
     size_t journal_bytes, udp_packet;
     const char *journal_path; /* NULL: none */
     struct trc_sampler sampler;
+    uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW */
     uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */

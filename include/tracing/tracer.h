@@ -12,9 +12,11 @@
 #include "tracing/request.h"
 #include "tracing/sampler.h"
 #include "tracing/strategies.h"
+#include "tracing/template.h"
 #include "tracing/trust.h"
 
 #define TRC_FORMATS_MAX 12
+#define TRC_OPERATION_DEFAULT "{method} {route}"
 
 /* A format that is switched on, and where its headers begin in the set of names. */
 struct trc_active_format {
@@ -31,6 +33,10 @@ struct trc_tracer {
     struct trc_trust trust;               /* whose context is continued */
     const struct trc_slice *baggage_tags; /* keys of baggage that become attributes; borrowed */
     unsigned baggage_tag_count;
+    uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
+    uint64_t keep_slow_ns; /* KEEP_SLOW */
+    struct trc_template operation; /* of names; the default if it is empty */
+    uint8_t operation_variable[TRC_TEMPLATE_VARIABLES_MAX]; /* where its variables are in names */
     struct trc_names names;  /* fields first, then headers of the formats */
     struct trc_slice prefix; /* of the one format that has one, else absent */
     struct trc_active_format extract[TRC_FORMATS_MAX];
@@ -39,8 +45,8 @@ struct trc_tracer {
     void (*wake)(void); /* called when the ring passes half, once; may be NULL */
 };
 
-/* Sets up names and formats of a zeroed *tracer; what is not names and formats is the caller's to
- * set.
+/* Sets up names and formats of *tracer, which was zeroed, and has its template of operations if
+ * that is not to be the default; the rest is the caller's to set.
  * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC
  * if they are too many, or -EINVAL if two share a header. Thread: startup. */
 int trc_tracer_init(struct trc_tracer *tracer, const struct trc_format *const *extract,
@@ -70,6 +76,43 @@ struct trc_result {
 
 /* Ends the core's span and appends it to the journal; nothing if there is none. Thread: request. */
 void trc_tracer_end(struct trc_tracer *tracer, unsigned core, const struct trc_result *result);
+
+/* --- While it runs ------------------------------------------------------------------------- */
+
+/* What the application, a framework or a route says of the request that `core` serves. Each returns
+ * false, with nothing done, when no span of it is being recorded; what has no room in it is left
+ * out or cut, as span.h has it. Whatever happens to the process in here, the span is whole. Lock-
+ * free, allocates nothing. Thread: the one that serves the core. */
+
+/* A tag; one of that name is replaced. */
+bool trc_tracer_tag(struct trc_tracer *tracer, unsigned core, struct trc_slice name,
+                    struct trc_slice value);
+
+/* An event with a text. */
+bool trc_tracer_log(struct trc_tracer *tracer, unsigned core, struct trc_slice text);
+
+/* An exception that left the application: the request has failed, whatever its status. */
+bool trc_tracer_exception(struct trc_tracer *tracer, unsigned core, struct trc_slice type,
+                          struct trc_slice message, struct trc_slice stack);
+
+/* What the path matched: {route} of the name, and http.route. The last one counts. */
+bool trc_tracer_route(struct trc_tracer *tracer, unsigned core, struct trc_slice route);
+
+/* The name, in place of the template's. The last one counts. */
+bool trc_tracer_name(struct trc_tracer *tracer, unsigned core, struct trc_slice name);
+
+/* --- Spans within it ----------------------------------------------------------------------- */
+
+/* Begins a span within the request, or within the one that was begun last and has not ended.
+ * Returns its id; or 0 when none is recorded, or TRC_INNER_MAX are open or TRC_INNER_TOTAL were
+ * begun. Thread: the one that serves the core. */
+uint64_t trc_tracer_inner_begin(struct trc_tracer *tracer, unsigned core, struct trc_slice name);
+
+/* Ends it, and those within it that have not ended. Returns false when it is not open. Those that
+ * are open at the end of the request end with it. Thread: as above. */
+bool trc_tracer_inner_end(struct trc_tracer *tracer, unsigned core, uint64_t id, bool error);
+
+/* --- Refused ------------------------------------------------------------------------------- */
 
 /* Records a request that was refused before it was one: a span of its own, a root, with method and
  * target as far as they are known. Thread: request. */

@@ -44,8 +44,8 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
          "which new traces are recorded: const:0|1, probabilistic:P, ratelimiting:N "
          "traces a second, or remote[:URL]; a caller's decision is always kept"},
     [TRC_OPT_KEEP] = {"tracing-keep", false, false, "none",
-                      "slow:T to send a span `running` of a request as soon as it has taken T, in "
-                      "ms, s or m"},
+                      "list of errors and slow:T (in ms, s or m): record requests that the sampler "
+                      "refused when they end so; slow ones are told of while they run"},
     [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger,tracecontext,b3,b3multi",
                          "comma-separated context formats that are read, the first valid one wins"},
     [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger,tracecontext",

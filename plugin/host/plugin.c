@@ -108,6 +108,8 @@ static void init_tracer(const struct trc_settings *settings) {
     }
     tracer->sampler = settings->sampler;
     tracer->trust = settings->trust;
+    tracer->keep = settings->keep;
+    tracer->keep_slow_ns = settings->keep_slow_ns;
     tracer->baggage_tags = settings->baggage_tag;
     tracer->baggage_tag_count = settings->baggage_tag_count;
     tracer->wake = trc_reporters_wake;

@@ -104,20 +104,34 @@ static int set_sampler(struct trc_maker *m, struct trc_slice text) {
     return rc ? trc_maker_refuse(m, TRC_SAMPLER_ALLOWED) : 0;
 }
 
-#define KEEP_ALLOWED "none, or slow:T with a T of 1ms to 60m, as in slow:500ms"
+static int keep_slow(struct trc_maker *m, struct trc_slice text) {
+    uint64_t ns;
+    if (trc_parse_duration(text, &ns) || ns < TRC_NS_PER_MS || ns > TRC_NS_PER_S * 3600)
+        return -EINVAL;
+    m->out->keep |= TRC_KEEP_SLOW;
+    m->out->keep_slow_ns = ns;
+    return 0;
+}
 
 static int set_keep(struct trc_maker *m, struct trc_slice text) {
     static const struct trc_slice slow = TRC_SLICE("slow:");
-    uint64_t ns = 0;
-    if (!trc_slice_equal(text, TRC_SLICE("none"))) {
-        if (text.len < slow.len || memcmp(text.p, slow.p, slow.len) != 0)
-            return trc_maker_refuse(m, KEEP_ALLOWED);
-        text = (struct trc_slice){text.p + slow.len, text.len - slow.len};
-        if (trc_parse_duration(text, &ns) || ns < TRC_NS_PER_MS || ns > TRC_NS_PER_S * 3600)
-            return trc_maker_refuse(m, KEEP_ALLOWED);
+    struct trc_slice rest = text, item;
+    int rc = 0;
+    m->out->keep = 0;
+    m->out->keep_slow_ns = 0;
+    while (rc == 0 && !trc_slice_equal(text, TRC_SLICE("none")) &&
+           trc_slice_next(&rest, ',', &item)) {
+        if (trc_slice_equal(item, TRC_SLICE("errors")))
+            m->out->keep |= TRC_KEEP_ERRORS;
+        else if (item.len > slow.len && memcmp(item.p, slow.p, slow.len) == 0)
+            rc = keep_slow(m, (struct trc_slice){item.p + slow.len, item.len - slow.len});
+        else
+            rc = -EINVAL;
     }
-    m->out->keep_slow_ns = ns;
-    return 0;
+    return rc ? trc_maker_refuse(m,
+                                 "none, or a list of errors and slow:T with a T of 1ms to 60m, "
+                                 "as in errors,slow:500ms")
+              : 0;
 }
 
 static bool contains(const struct trc_format *const *list, const struct trc_format *format) {

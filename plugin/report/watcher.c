@@ -31,6 +31,7 @@ static void tell(struct trc_span *span, uint64_t now) {
     span->parent_id = span->span_id;
     span->span_id = trc_random_id(&watcher.own->random);
     span->kind = TRC_KIND_INTERNAL;
+    span->flags |= TRC_FLAG_SAMPLED; /* one that was refused is kept now */
     span->duration_ns = now - span->start_mono_ns;
     trc_span_set(span, TRC_STR_NAME, TRC_SLICE("running"), TRC_SPAN_TOKEN_MAX);
     trc_slot_open(watcher.own);

@@ -176,6 +176,11 @@ uint64_t trc_journal_waited(const struct trc_journal *j, uint64_t since_ns) {
     return longest;
 }
 
+struct trc_slot *trc_journal_inner_slot(const struct trc_journal *j, unsigned worker,
+                                        unsigned core) {
+    return trc_journal_slot(j, worker, j->config.cores + core);
+}
+
 struct trc_slot *trc_journal_watcher_slot(const struct trc_journal *j, unsigned worker) {
-    return trc_journal_slot(j, worker, j->config.cores);
+    return trc_journal_slot(j, worker, 2 * j->config.cores);
 }

@@ -82,9 +82,9 @@ struct trc_journal {
     int fd;      /* of its file, for the locks; -1: it has none */
 };
 
-/* Of each worker: its cores', and its watcher's. */
+/* Of each worker: its cores', their second ones, and its watcher's. */
 static inline unsigned slots_of(const struct trc_journal *j) {
-    return j->config.cores + 1;
+    return 2 * j->config.cores + 1;
 }
 
 /* Makes *out a handle for such a journal that is not mapped yet, its configuration rounded. Returns

@@ -44,7 +44,10 @@ bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned cor
     if (outcome == TRC_OUTCOME_KILLED)
         mono_ns = end_killed(block_of(j, worker), span, mono_ns);
     span->duration_ns = mono_ns > span->start_mono_ns ? mono_ns - span->start_mono_ns : 0;
-    trc_journal_append_mp(j, worker, slot);
+    if (core < j->config.cores)
+        trc_inner_end_all(j, worker, core, mono_ns);
+    if (!trc_slot_let_go(slot))
+        trc_journal_append_mp(j, worker, slot);
     return true;
 }
 
@@ -105,7 +108,8 @@ unsigned trc_journal_recover(struct trc_journal *j, unsigned worker, uint64_t mo
             again++;
     }
     unsigned holes = close_holes(j, worker);
-    for (unsigned core = 0; core < slots_of(j); core++) {
+    for (unsigned i = 0; i < slots_of(j); i++) {
+        unsigned core = (i + j->config.cores) % slots_of(j); /* second ones, which first ones use */
         struct trc_slot *slot = trc_journal_slot(j, worker, core);
         uint32_t state = atomic_load(&slot->state);
         slot->has_context = 0;

@@ -64,6 +64,14 @@ bool trc_slot_claim(struct trc_slot *slot) {
                                                    memory_order_seq_cst, memory_order_relaxed);
 }
 
+bool trc_slot_let_go(struct trc_slot *slot) {
+    if (!trc_span_let_go(trc_slot_span(slot)))
+        return false;
+    counter_add(&slot->counters.unsampled, 1);
+    atomic_store_explicit(&slot->state, TRC_SLOT_IDLE, memory_order_release);
+    return true;
+}
+
 bool trc_journal_append_mp(struct trc_journal *j, unsigned worker, struct trc_slot *slot) {
     struct trc_span *span = trc_slot_span(slot);
     void *at;

@@ -5,10 +5,8 @@
  * An unsampled request leaves early: its context is passed on, nothing of it is copied and no clock
  * is read (but for a rate limiter).
  */
-#include "tracing/tracer.h"
+#include "record.h"
 #include "tracing/clock.h"
-#include "tracing/decimal.h"
-#include "tracing/hex.h"
 #include <errno.h>
 
 const struct trc_slice trc_field_names[TRC_FIELD_COUNT] = {
@@ -61,6 +59,13 @@ int trc_tracer_init(struct trc_tracer *t, const struct trc_format *const *extrac
         rc = activate(t, *extract, t->extract, &t->extract_count);
     for (; rc == 0 && *inject; inject++)
         rc = activate(t, *inject, t->inject, &t->inject_count);
+    if (rc == 0 && !t->operation.count)
+        rc = trc_template_parse(TRC_SLICE(TRC_OPERATION_DEFAULT), &t->operation);
+    for (unsigned i = 0; rc == 0 && i < t->operation.variable_count; i++) {
+        int id = trc_names_add(&t->names, trc_template_variable(&t->operation, i));
+        t->operation_variable[i] = (uint8_t)id;
+        rc = id < 0 ? id : 0;
+    }
     return rc;
 }
 
@@ -73,12 +78,6 @@ int trc_tracer_seed(struct trc_tracer *t) {
 
 /* --- Begin --------------------------------------------------------------------------------- */
 
-static inline void count(_Atomic uint64_t *counter) {
-    /* One writer, many readers: a plain add is enough, and half the price of a locked one. */
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-}
-
 static struct trc_carrier carrier_of(const struct trc_active_format *active,
                                      const struct trc_request *request) {
     return (struct trc_carrier){
@@ -90,16 +89,9 @@ static struct trc_carrier carrier_of(const struct trc_active_format *active,
     };
 }
 
-/* What the caller says. */
-struct claim {
-    struct trc_extracted ex;
-    const struct trc_format *from; /* whose ex.context is valid; NULL: none */
-    bool distrusted;               /* it says something, and is not to be believed */
-};
-
 /* The first format with a valid context wins; baggage is read from all. */
 static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
-                    struct claim *claim) {
+                    struct trc_claim *claim) {
     for (unsigned i = 0; i < t->extract_count; i++) {
         const struct trc_format *format = t->extract[i].format;
         if (!(request->present & t->extract[i].headers) &&
@@ -114,14 +106,14 @@ static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct tr
         if (rc == 0)
             claim->from = format;
         if (rc == -EINVAL)
-            count(&slot->counters.context_errors);
+            trc_count(&slot->counters.context_errors);
         else if (format->baggage)
             format->baggage(&carrier, &slot->baggage);
     }
 }
 
 /* A caller who is not trusted begins nothing but a link. */
-static void distrust(struct trc_slot *slot, struct claim *claim) {
+static void distrust(struct trc_slot *slot, struct trc_claim *claim) {
     claim->distrusted = claim->from != NULL;
     claim->from = NULL;
     claim->ex.debug_id = claim->ex.state = (struct trc_slice){NULL, 0};
@@ -130,12 +122,13 @@ static void distrust(struct trc_slot *slot, struct claim *claim) {
 }
 
 static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
-                                  struct trc_slice method) {
+                                  const struct trc_request *request) {
     struct trc_decision by = {t->sampler.type, t->sampler.param};
+    char name[TRC_NAME_BYTES];
     bool sampled;
     if (by.type == TRC_SAMPLER_REMOTE) {
-        /* The name that the span is going to have, as far as it is known by now. */
-        struct trc_slice operation = trc_method_known(method) ? method : TRC_SLICE("HTTP");
+        struct trc_slice operation =
+            request ? trc_record_operation(t, request, name) : TRC_SLICE("HTTP");
         sampled = trc_strategies_decide(t->strategies, c->trace_lo, operation,
                                         trc_clock_coarse_ns(), &by);
     } else {
@@ -148,9 +141,10 @@ static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
     return by;
 }
 
-/* Makes slot->context that of our own span. */
+/* Makes slot->context that of our own span. `request` is NULL for one that was refused. */
 static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
-                                  const struct claim *claim, struct trc_slice method) {
+                                  const struct trc_claim *claim,
+                                  const struct trc_request *request) {
     static const struct trc_decision nobody = {TRC_SAMPLER_NONE, 0};
     struct trc_context *c = &slot->context;
     bool deferred = !claim->from, joined = false;
@@ -172,122 +166,7 @@ static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
         c->flags |= TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG;
         return nobody;
     }
-    return deferred ? sample(t, c, method) : nobody;
-}
-
-static struct trc_span *record_context(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
-                                       struct trc_decision by) {
-    struct trc_span *span = trc_slot_fresh(slot);
-    trc_span_clear(span);
-    span->flags = slot->context.flags;
-    span->trace_hi = slot->context.trace_hi;
-    span->trace_lo = slot->context.trace_lo;
-    span->span_id = slot->context.span_id;
-    span->parent_id = slot->context.parent_id;
-    span->remote_parent = span->parent_id != 0;
-    span->worker = (uint16_t)(t->worker + 1);
-    span->core = (uint16_t)core;
-    span->sampler_type = (uint8_t)by.type;
-    span->sampler_param = by.param;
-    return span;
-}
-
-/* The server took the request up a little before we were called, by the wall clock: the monotonic
- * start is that much earlier. A wall clock that stepped since, forwards, makes it too much; one
- * that stepped back, less than nothing, which is huge. Then what the clocks said of each other at
- * this core's last request tells how long ago it was. */
-static void record_start(struct trc_slot *slot, struct trc_span *span, uint64_t start_unix_ns) {
-    uint64_t now = trc_clock_unix_ns(), mono = trc_clock_mono_ns();
-    uint64_t ago = now - start_unix_ns, by_last = mono + slot->wall_ahead_ns - start_unix_ns;
-    if (by_last < ago)
-        ago = by_last;
-    if (ago > 60 * TRC_NS_PER_S || ago > mono)
-        ago = 0;
-    slot->wall_ahead_ns = now - mono;
-    span->start_unix_ns = start_unix_ns;
-    span->start_mono_ns = mono - ago;
-}
-
-static bool is_https(const struct trc_request *r) {
-    struct trc_slice s = r->value[TRC_FIELD_FORWARDED_PROTO];
-    if (!s.p)
-        s = r->value[TRC_FIELD_SCHEME];
-    if (s.p)
-        return s.len == 5 && memcmp(s.p, "https", 5) == 0;
-    s = r->value[TRC_FIELD_HTTPS]; /* CGI convention: "on" or "1" */
-    return s.len && !trc_slice_equal(s, TRC_SLICE("off")) && !trc_slice_equal(s, TRC_SLICE("0"));
-}
-
-/* The target's path: never the query, which may hold secrets, and of an absolute target (RFC 9112
- * section 3.2.2) neither the authority, which may hold a password. */
-static struct trc_slice path_of(struct trc_slice target, struct trc_slice path_info) {
-    if (target.len == 0 || target.p[0] != '/')
-        return path_info.len ? path_info : target.len == 1 ? target : (struct trc_slice){NULL, 0};
-    const char *end = memchr(target.p, '?', target.len);
-    if (end)
-        target.len = (size_t)(end - target.p);
-    return target;
-}
-
-/* scheme://host/path in one run of the arena, so that each part and the whole are slices of it. */
-static void record_url(struct trc_span *span, struct trc_slice scheme, struct trc_slice host,
-                       struct trc_slice path) {
-    uint16_t start = span->arena_len;
-    if (host.len) {
-        trc_span_set(span, TRC_STR_SCHEME, scheme, TRC_SPAN_TOKEN_MAX);
-        trc_span_set(span, TRC_STR_URL, TRC_SLICE("://"), 3);
-        trc_span_set(span, TRC_STR_HOST, host, TRC_SPAN_TEXT_MAX);
-    }
-    trc_span_set(span, TRC_STR_PATH, path, TRC_SPAN_PATH_MAX);
-    span->str[TRC_STR_URL] = (struct trc_str){start, (uint16_t)(span->arena_len - start)};
-    if (!host.len)
-        trc_span_set(span, TRC_STR_SCHEME, scheme, TRC_SPAN_TOKEN_MAX);
-}
-
-static void record_method(struct trc_span *span, struct trc_slice method) {
-    trc_span_set(span, TRC_STR_METHOD, method, TRC_SPAN_TOKEN_MAX);
-    if (trc_method_known(method))
-        span->str[TRC_STR_NAME] = span->str[TRC_STR_METHOD];
-}
-
-static void record_request(struct trc_span *span, const struct trc_request *r) {
-    record_method(span, r->value[TRC_FIELD_METHOD]);
-    struct trc_slice host = r->value[TRC_FIELD_HOST];
-    if (host.len == 0)
-        host = r->value[TRC_FIELD_SERVER_NAME];
-    record_url(span, is_https(r) ? TRC_SLICE("https") : TRC_SLICE("http"), host,
-               path_of(r->value[TRC_FIELD_URI], r->value[TRC_FIELD_PATH_INFO]));
-    trc_span_set(span, TRC_STR_PROTOCOL, r->value[TRC_FIELD_PROTOCOL], TRC_SPAN_TOKEN_MAX);
-    trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
-    trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);
-    span->peer_port = trc_decimal_port(r->value[TRC_FIELD_PEER_PORT]);
-}
-
-/* What the span says because of the caller's context. */
-static void record_claim(struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
-                         const struct claim *claim) {
-    const struct trc_context *c = &claim->ex.context;
-    if (claim->distrusted && c->span_id && (c->trace_hi | c->trace_lo)) {
-        span->link_trace_hi = c->trace_hi;
-        span->link_trace_lo = c->trace_lo;
-        span->link_span_id = c->span_id;
-    }
-    if (claim->ex.debug_id.p && !claim->from)
-        trc_span_set(span, TRC_STR_DEBUG_ID, claim->ex.debug_id, TRC_SPAN_TEXT_MAX);
-    if (claim->ex.state.len > TRC_SPAN_STATE_MAX)
-        span->truncated = 1; /* a part of it would be another state */
-    else if (claim->ex.state.p)
-        trc_span_set(span, TRC_STR_STATE, claim->ex.state, TRC_SPAN_STATE_MAX);
-    if (claim->ex.original.key.p)
-        (void)trc_span_add_tag(span, TRC_EXTRA_TAG, claim->ex.original.key,
-                               claim->ex.original.value);
-    for (unsigned i = 0; slot->baggage.count && i < t->baggage_tag_count; i++) {
-        struct trc_slice value = trc_baggage_get(&slot->baggage, t->baggage_tags[i]);
-        if (value.p)
-            (void)trc_span_add_tag(span, TRC_EXTRA_TAG, t->baggage_tags[i], value);
-    }
-    if (slot->baggage.truncated)
-        span->truncated = 1;
+    return deferred ? sample(t, c, request) : nobody;
 }
 
 static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
@@ -320,35 +199,43 @@ static void close_stale(struct trc_tracer *t, struct trc_slot *slot, unsigned co
 void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_request *request,
                       struct trc_injection *injection) {
     struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
-    struct claim claim = {0};
+    struct trc_claim claim = {0};
     close_stale(t, slot, core);
-    count(&slot->counters.started);
+    trc_count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
     extract(t, slot, request, &claim);
     if (__builtin_expect(!trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]), 0))
         distrust(slot, &claim);
-    struct trc_decision by = decide(t, slot, &claim, request->value[TRC_FIELD_METHOD]);
+    struct trc_decision by = decide(t, slot, &claim, request);
     slot->has_context = 1;
-    if (slot->context.flags & TRC_FLAG_SAMPLED) {
-        struct trc_span *span = record_context(t, slot, core, by);
-        record_start(slot, span, request->start_unix_ns);
-        record_request(span, request);
-        record_claim(t, slot, span, &claim);
+    slot->inner_count = slot->inner_total = slot->said = 0;
+    const bool sampled = slot->context.flags & TRC_FLAG_SAMPLED;
+    if (sampled || __builtin_expect(t->keep, 0)) {
+        struct trc_span *span = trc_record_context(t, slot, core, by);
+        if (!sampled) { /* its end tells */
+            span->keep = TRC_KEEP_PENDING | t->keep;
+            span->keep_slow_ns = t->keep_slow_ns;
+        }
+        trc_record_start(slot, span, request->start_unix_ns);
+        trc_record_request(t, slot, span, request);
+        trc_record_claim(t, slot, span, &claim);
         trc_slot_open(slot);
     } else {
-        count(&slot->counters.unsampled);
+        trc_count(&slot->counters.unsampled);
     }
     trc_injection_clear(injection);
     inject(t, slot, request, claim.from, injection);
 }
 
 void trc_tracer_not_injected(struct trc_tracer *t, unsigned core) {
-    count(&trc_journal_slot(t->journal, t->worker, core)->counters.not_injected);
+    trc_count(&trc_journal_slot(t->journal, t->worker, core)->counters.not_injected);
 }
 
 /* --- End ----------------------------------------------------------------------------------- */
 
 static void append(struct trc_tracer *t, struct trc_slot *slot) {
+    if (__builtin_expect(trc_slot_let_go(slot), 0))
+        return;
     if (__builtin_expect(trc_journal_append_mp(t->journal, t->worker, slot), 0) && t->wake)
         t->wake();
 }
@@ -362,31 +249,35 @@ void trc_tracer_end(struct trc_tracer *t, unsigned core, const struct trc_result
     uint64_t now = trc_clock_mono_ns();
     span->duration_ns = now > span->start_mono_ns ? now - span->start_mono_ns : 0;
     span->status = result->status;
-    span->error = result->status >= 500;
+    if (result->status >= 500)
+        span->error = 1; /* else an exception may have made it one */
     span->request_bytes = result->request_bytes;
     span->response_bytes = result->response_bytes;
     if (result->app.len)
         trc_span_set(span, TRC_STR_APP, result->app, TRC_SPAN_TEXT_MAX);
+    if (__builtin_expect(slot->said == TRC_SAID_ROUTE, 0) ||
+        (result->app.len && t->operation.uses & 1u << TRC_TEMPLATE_APP && !slot->said))
+        trc_record_name(t, slot, span);
+    if (__builtin_expect(slot->inner_count, 0))
+        trc_inner_end_all(t->journal, t->worker, core, now);
     append(t, slot);
 }
 
 void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice method,
                        struct trc_slice target, uint64_t start_unix_ns) {
     struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
-    static const struct claim nothing;
+    static const struct trc_claim nothing;
     close_stale(t, slot, core);
-    count(&slot->counters.started);
+    trc_count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
-    struct trc_decision by = decide(t, slot, &nothing, method);
+    struct trc_decision by = decide(t, slot, &nothing, NULL);
     if (!(slot->context.flags & TRC_FLAG_SAMPLED)) {
-        count(&slot->counters.unsampled);
+        trc_count(&slot->counters.unsampled);
         return;
     }
-    struct trc_span *span = record_context(t, slot, core, by);
-    record_start(slot, span, start_unix_ns);
-    record_method(span, method);
-    record_url(span, TRC_SLICE("http"), (struct trc_slice){NULL, 0},
-               path_of(target, (struct trc_slice){NULL, 0}));
+    struct trc_span *span = trc_record_context(t, slot, core, by);
+    trc_record_start(slot, span, start_unix_ns);
+    trc_record_target(t, slot, span, method, target);
     trc_slot_open(slot);
     if (trc_slot_claim(slot)) {
         uint64_t now = trc_clock_mono_ns();

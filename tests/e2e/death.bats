@@ -31,7 +31,7 @@ dies() {
   new=$(started_at "$(worker_pid 1)")
   wait_for "$DEADLINE" span_since "$before"
   echo "$path: from $before, hung up at $hung, worker started at $new" >&2
-  spans all "path == '${path%%\?*}' and name == 'GET' and worker == 1 and status is None" "start_us >= $before"
+  spans all "path == '${path%%\?*}' and name.startswith('GET /') and worker == 1 and status is None" "start_us >= $before"
   spans all "tags['error'] is True and tags['error.type'] == '$type'" "start_us >= $before"
   spans all "start_us + duration_us < $hung + $late" "start_us >= $before"
   spans all "received * 1e6 < $new + 2000000" "start_us >= $before"

@@ -89,7 +89,7 @@ need_spans_of_both() {
   need_spans_of_both 2
   spans unique service
   spans check 'len({s["trace"] for s in spans}) == 1'
-  spans all 'root and name == "GET" and path == "/buy/apple"' 'service == "shop"'
+  spans all 'root and name.startswith("GET /") and path == "/buy/apple"' 'service == "shop"'
   spans all "parent == '$(spans print span 'service == "shop"')' and path == '/stock/apple'" 'service == "stock"'
 }
 

@@ -80,13 +80,4 @@ static struct trc_accounts accounts(unsigned exporter) {
     return a;
 }
 
-/* How many instructions apart a process is killed. */
-#if defined(__SANITIZE_THREAD__)
-#define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
-#elif defined(__SANITIZE_ADDRESS__)
-#define STRIDE 499
-#else
-#define STRIDE 29
-#endif
-
 #endif

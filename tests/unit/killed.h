@@ -12,6 +12,15 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+/* How many instructions apart a process is killed. */
+#if defined(__SANITIZE_THREAD__)
+#define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
+#elif defined(__SANITIZE_ADDRESS__)
+#define STRIDE 499
+#else
+#define STRIDE 29
+#endif
+
 /* Runs `what` in a process of its own and kills that after so many instructions. Returns false when
  * it had come to its end before. */
 static inline bool killed_after(unsigned instructions, void (*what)(void)) {

@@ -567,12 +567,14 @@ static void root_gives_it_away_and_believes_no_stranger(void **state) {
 
 static void a_disk_without_room_is_no_surprise_later(void **state) {
     (void)state;
-    struct rlimit before, little = {.rlim_cur = 500000};
+    struct rlimit before, little;
+    struct stat st;
     must_open();
     append_many(0, 1, 10);
+    assert_int_equal(stat(path, &st), 0);
     die();
     getrlimit(RLIMIT_FSIZE, &before);
-    little.rlim_max = before.rlim_max;
+    little = (struct rlimit){(rlim_t)st.st_size, before.rlim_max}; /* the old one can be read */
     config.workers = 5;
     setrlimit(RLIMIT_FSIZE, &little);
     assert_refused(-EFBIG, "cannot be as large as it has to be");

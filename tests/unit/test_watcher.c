@@ -205,11 +205,11 @@ static void what_the_ring_has_no_room_for_is_counted(void **state) {
  */
 
 #if defined(__SANITIZE_THREAD__)
-#define STRIDE 0 /* its own instructions are a thousand times ours, and there is one thread */
+#define STEPS 0 /* its own instructions are a thousand times ours, and there is one thread */
 #elif defined(__SANITIZE_ADDRESS__)
-#define STRIDE 1999
+#define STEPS 1999
 #else
-#define STRIDE 7
+#define STEPS 7
 #endif
 
 static void look_once(void) {
@@ -221,9 +221,9 @@ static void look_once(void) {
 static void each_instruction_can_be_the_last(void **state) {
     bool killed = true;
     unsigned told = 0, untold = 0;
-    if (STRIDE == 0)
+    if (STEPS == 0)
         skip();
-    for (unsigned n = 0; killed; n += STRIDE) {
+    for (unsigned n = 0; killed; n += STEPS) {
         unsigned running = 0, requests = 0;
         begin(0, 42, BEGUN_NS);
         killed = killed_after(n, look_once);

@@ -17,15 +17,23 @@ static struct trc_injection injection;
 
 /* A tracer of these formats (NULL at the end) that records everything, over a journal of its own.
  */
-static int tracer_setup(const struct trc_format *const *extract,
-                        const struct trc_format *const *inject) {
+static int tracer_setup_named(const struct trc_format *const *extract,
+                              const struct trc_format *const *inject,
+                              const struct trc_template *operation) {
     struct trc_journal_config config = {2, 2, 1, 1};
     memset(&tracer, 0, sizeof(tracer));
+    if (operation)
+        tracer.operation = *operation;
     if (trc_journal_new(&journal, &config) || trc_tracer_init(&tracer, extract, inject))
         return -1;
     tracer.journal = journal;
     assert_int_equal(trc_sampler_parse(TRC_SLICE("const:1"), &tracer.sampler), 0);
     return trc_tracer_seed(&tracer);
+}
+
+static inline int tracer_setup(const struct trc_format *const *extract,
+                               const struct trc_format *const *inject) {
+    return tracer_setup_named(extract, inject, NULL);
 }
 
 static int teardown(void **state) {
