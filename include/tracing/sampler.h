@@ -6,7 +6,7 @@
 #ifndef TRACING_SAMPLER_H
 #define TRACING_SAMPLER_H
 
-#include "tracing/slice.h"
+#include "tracing/buf.h"
 #include "tracing/span.h"
 #include <stdatomic.h>
 #include <stdint.h>
@@ -48,8 +48,11 @@ struct trc_sampler {
  * (defaults of jaeger-client-go, sampler_remote.go and sampler_remote_options.go).
  *
  * Returns 0, or -EINVAL, or -ENOMEM, with *out untouched; *out points into `text`.
- * Thread: startup. */
+ * Thread: any but request. */
 int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out);
+
+/* Appends it as a text that trc_sampler_parse takes. Thread: any but request. */
+void trc_sampler_put(struct trc_buf *b, const struct trc_sampler *s);
 
 #define TRC_SAMPLER_URL "http://127.0.0.1:5778/sampling"
 

@@ -11,6 +11,7 @@
 #include "tracing/fetch.h"
 #include "tracing/log.h"
 #include "tracing/random.h"
+#include "tracing/robust.h"
 #include "tracing/sampling_answer.h"
 #include "tracing/thread.h"
 #include <curl/curl.h>
@@ -75,13 +76,6 @@ static void ask(struct trc_fetch *fetch) {
     atomic_store(&poller.poll->next_mono_ns, next_poll(begun));
 }
 
-static bool take_lease(void) {
-    int rc = pthread_mutex_trylock(&poller.poll->lease);
-    if (rc == EOWNERDEAD) /* whatever it was at has left the strategies whole */
-        rc = pthread_mutex_consistent(&poller.poll->lease);
-    return rc == 0;
-}
-
 static bool is_time(void) {
     return trc_clock_mono_ns() >= atomic_load(&poller.poll->next_mono_ns);
 }
@@ -91,10 +85,10 @@ static void run(void *arg) {
     while (!trc_fetch_stopped(fetch)) {
         if (!is_time()) {
             trc_fetch_wait(fetch, atomic_load(&poller.poll->next_mono_ns));
-        } else if (take_lease()) {
+        } else if (trc_robust_lock(&poller.poll->lease, 0) == 0) {
             if (is_time()) /* still: not asked by another in between */
                 ask(fetch);
-            pthread_mutex_unlock(&poller.poll->lease);
+            trc_robust_unlock(&poller.poll->lease);
         } else {
             trc_fetch_wait(fetch, trc_clock_mono_ns() + TAKEN_NS);
         }

@@ -127,6 +127,25 @@ int trc_sampler_parse(struct trc_slice text, struct trc_sampler *out) {
     return 0;
 }
 
+void trc_sampler_put(struct trc_buf *b, const struct trc_sampler *s) {
+    static const struct trc_slice names[] = {
+        [TRC_SAMPLER_CONST] = TRC_SLICE("const:"),
+        [TRC_SAMPLER_PROBABILISTIC] = TRC_SLICE("probabilistic:"),
+        [TRC_SAMPLER_RATELIMITING] = TRC_SLICE("ratelimiting:"),
+        [TRC_SAMPLER_REMOTE] = TRC_SLICE("remote:"),
+    };
+    char number[TRC_DECIMAL_TEXT_MAX];
+    size_t len = trc_decimal_print(number, s->param);
+    trc_buf_put_slice(b, names[s->type]);
+    if (s->type == TRC_SAMPLER_REMOTE) {
+        trc_buf_put_slice(b, s->url);
+        trc_buf_put_slice(b, TRC_SLICE(" interval="));
+        trc_buf_put_u64(b, s->interval_ns / TRC_NS_PER_MS);
+        trc_buf_put_slice(b, TRC_SLICE("ms initial="));
+    }
+    trc_buf_put(b, number, len);
+}
+
 bool trc_sampler_sample(const struct trc_sampler *s, uint64_t trace_lo, _Atomic uint64_t *account,
                         uint64_t mono_ns) {
     switch (s->type) {

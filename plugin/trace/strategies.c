@@ -19,6 +19,7 @@
 #include "tracing/strategies.h"
 #include "limit.h"
 #include "tracing/random.h"
+#include "tracing/robust.h"
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -214,20 +215,6 @@ void trc_strategies_publish(struct trc_strategies *s, const struct trc_strategy 
 
 /* --- The mapping --------------------------------------------------------------------------- */
 
-static int init_lease(pthread_mutex_t *lease) {
-    pthread_mutexattr_t attr;
-    int rc = pthread_mutexattr_init(&attr);
-    if (rc)
-        return -rc;
-    rc = pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-    if (rc == 0)
-        rc = pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-    if (rc == 0)
-        rc = pthread_mutex_init(lease, &attr);
-    pthread_mutexattr_destroy(&attr);
-    return -rc;
-}
-
 int trc_strategies_new(struct trc_strategies **out, double probability) {
     struct trc_strategies *s =
         mmap(NULL, sizeof(*s), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -235,7 +222,7 @@ int trc_strategies_new(struct trc_strategies **out, double probability) {
         return -errno;
     int rc = trc_random_bytes(&s->key, sizeof(s->key));
     if (rc == 0)
-        rc = init_lease(&s->poll.lease);
+        rc = trc_robust_init(&s->poll.lease);
     if (rc) {
         trc_strategies_free(s);
         return rc;

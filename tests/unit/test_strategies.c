@@ -18,6 +18,7 @@
     (torture(0) ? EINVAL : pthread_mutexattr_setpshared(a, b))
 #define pthread_mutexattr_setrobust(a, b) (torture(0) ? EINVAL : pthread_mutexattr_setrobust(a, b))
 #define pthread_mutex_init(a, b) (torture(0) ? ENOMEM : pthread_mutex_init(a, b))
+#include "../../plugin/base/robust.c"
 #include "../../plugin/trace/strategies.c"
 
 #define T0 (1000 * TRC_NS_PER_S)          /* a clock */
