@@ -17,8 +17,8 @@
  * in a copy that lives until the next publication, and no harm.
  */
 #include "tracing/strategies.h"
+#include "hash.h"
 #include "limit.h"
-#include "tracing/random.h"
 #include "tracing/robust.h"
 #include <errno.h>
 #include <sys/mman.h>
@@ -66,19 +66,6 @@ struct rule {
 #define GET(field) atomic_load_explicit(&(field), memory_order_acquire)
 #define SET(field, value) atomic_store_explicit(&(field), (value), memory_order_release)
 
-static uint64_t hash_of(const struct trc_strategies *s, struct trc_slice name) {
-    uint64_t hash = s->key ^ name.len, word;
-    for (; name.len >= sizeof(word); name.p += sizeof(word), name.len -= sizeof(word)) {
-        memcpy(&word, name.p, sizeof(word));
-        hash = trc_mix64(hash ^ word);
-    }
-    word = 0;
-    if (name.len)
-        memcpy(&word, name.p, name.len);
-    hash = trc_mix64(hash ^ word);
-    return hash ? hash : 1;
-}
-
 /* The slot of an operation, or NULL. `claim`: if it has none, one that is free. */
 static struct slot *find(struct copy *c, uint64_t hash, bool claim) {
     for (unsigned i = 0; i < PROBES; i++) {
@@ -102,7 +89,7 @@ static struct slot *find(struct copy *c, uint64_t hash, bool claim) {
 
 static void read_operation(struct trc_strategies *s, struct copy *c, struct trc_slice name,
                            struct rule *r) {
-    struct slot *slot = find(c, hash_of(s, name), r->limit.cost_ns != 0);
+    struct slot *slot = find(c, trc_hash_of(s->key, name), r->limit.cost_ns != 0);
     r->account = slot ? &slot->level : NULL;
     uint64_t above = slot ? GET(slot->above) : 0;
     if (above) {
@@ -169,7 +156,7 @@ static void put_operations(struct trc_strategies *s, struct copy *c,
                            const struct trc_strategy *strategy) {
     for (size_t i = 0; i < strategy->operation_count; i++) {
         const struct trc_operation *o = &strategy->operation[i];
-        struct slot *slot = find(c, hash_of(s, o->name), true);
+        struct slot *slot = find(c, trc_hash_of(s->key, o->name), true);
         if (!slot)
             continue;
         SET(slot->param, o->probability);
