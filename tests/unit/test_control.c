@@ -322,9 +322,9 @@ static void publish_seven(void) {
 }
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define STRIDE 0 /* their own instructions are a thousand times ours */
+#define STEPS 0 /* their own instructions are a thousand times ours */
 #else
-#define STRIDE 199
+#define STEPS 199
 #endif
 
 /* Whatever it had come to: the old settings or the new, and the next one publishes. */
@@ -333,9 +333,9 @@ static void a_dead_publisher_leaves_one_state(void **state) {
     struct trc_control_state s;
     bool died = true;
     unsigned old = 0, new = 0;
-    for (unsigned i = 0; died; i += STRIDE) {
+    for (unsigned i = 0; died; i += STEPS) {
         publish_numbers(4, 1);
-        died = killed_after(i, publish_seven) && STRIDE;
+        died = killed_after(i, publish_seven) && STEPS;
         trc_control_read(control, &s);
         unsigned n = (unsigned)s.now.sampler.param;
         assert_true(n == 4 || n == 7);
@@ -345,7 +345,7 @@ static void a_dead_publisher_leaves_one_state(void **state) {
         old += n == 4;
         new += n == 7;
     }
-    assert_true(STRIDE == 0 || (old > 10 && new > 1));
+    assert_true(STEPS == 0 || (old > 10 && new > 1));
 }
 
 static void the_dead_hold_nothing_up(void **state) {

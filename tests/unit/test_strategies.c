@@ -389,14 +389,14 @@ static bool dies_after(unsigned instructions) {
 }
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-#define STRIDE 0 /* their own instructions are a thousand times ours */
+#define STEPS 0 /* their own instructions are a thousand times ours */
 #else
-#define STRIDE 4999
+#define STEPS 4999
 #endif
 
 /* A poller that dies in a publication leaves the strategy before it whole, or has made its own. */
 static void a_dead_publisher_leaves_one_strategy(void **state) {
-    for (unsigned i = 0; dies_after(i) && STRIDE; i += STRIDE) {
+    for (unsigned i = 0; dies_after(i) && STEPS; i += STEPS) {
         teardown(state);
         assert_int_equal(setup(state), 0);
     }
