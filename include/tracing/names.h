@@ -5,7 +5,8 @@
  * The request scanner walks a packet once and asks here whether anybody wants the variable: the
  * tracer (method, host...) and the propagation formats that are switched on. A miss, the usual
  * answer, costs one multiplication and one look into a table: the factor is chosen when a name is
- * added so that no two names of the set share a bucket.
+ * added so that no two names of the set share a bucket, but for those whose length and last four
+ * bytes are the same (REMOTE_ADDR and SERVER_ADDR), which are a chain.
  */
 #ifndef TRACING_NAMES_H
 #define TRACING_NAMES_H
@@ -20,6 +21,7 @@
 struct trc_names {
     struct trc_slice name[TRC_NAMES_MAX]; /* strings owned by whoever added them, for good */
     uint8_t bucket[TRC_NAMES_BUCKETS];    /* index + 1, 0 for none */
+    uint8_t next[TRC_NAMES_MAX];          /* index + 1 of another with the same hash, 0 for none */
     uint32_t factor;
     unsigned count;
 };
@@ -53,7 +55,9 @@ static inline int trc_names_find(const struct trc_names *set, const char *p, siz
     if (__builtin_expect(len < TRC_NAMES_LEN_MIN, 0))
         return -1;
     int i = set->bucket[trc_names_hash(set, p, len)] - 1;
-    return i >= 0 && set->name[i].len == len && trc_names_same(set->name[i].p, p, len) ? i : -1;
+    while (i >= 0 && (set->name[i].len != len || !trc_names_same(set->name[i].p, p, len)))
+        i = set->next[i] - 1;
+    return i;
 }
 
 #endif

@@ -9,6 +9,7 @@
 #define TRACING_TRACER_H
 
 #include "tracing/journal.h"
+#include "tracing/operations.h"
 #include "tracing/request.h"
 #include "tracing/sampler.h"
 #include "tracing/strategies.h"
@@ -36,6 +37,8 @@ struct trc_tracer {
     uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
     uint64_t keep_slow_ns; /* KEEP_SLOW */
     struct trc_template operation; /* of names; the default if it is empty */
+    struct trc_operations
+        *operations; /* names there have been; NULL: they have no bound; borrowed */
     uint8_t operation_variable[TRC_TEMPLATE_VARIABLES_MAX]; /* where its variables are in names */
     struct trc_names names;  /* fields first, then headers of the formats */
     struct trc_slice prefix; /* of the one format that has one, else absent */

@@ -178,6 +178,8 @@ static int make_shared(const struct trc_journal_config *config) {
     const struct trc_sampler *sampler = &trc_host.settings.sampler;
     int rc = trc_host.settings.journal_path ? open_journal(config)
                                             : trc_journal_new(&trc_host.journal, config);
+    if (rc == 0)
+        rc = trc_operations_new(&trc_host.tracer.operations);
     if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
         rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
     if (rc) {

@@ -7,8 +7,8 @@
  * it open, or ended, or on its way. It leaves the stack last; should its process die before that,
  * whoever ends the rest finds its id in the second slot and does not end it twice.
  */
+#include "record.h"
 #include "tracing/clock.h"
-#include "tracing/tracer.h"
 
 /* The request's start by the wall clock, and what went by since: a clock that steps meanwhile
  * makes no difference. */
@@ -71,7 +71,11 @@ uint64_t trc_tracer_inner_begin(struct trc_tracer *t, unsigned core, struct trc_
     inner->span_id = trc_random_id(&slot->random);
     inner->parent_id = slot->inner_count ? inner[-1].span_id : slot->context.span_id;
     inner->start_mono_ns = trc_clock_mono_ns();
-    inner->name_len = (uint8_t)(name.len < sizeof(inner->name) ? name.len : sizeof(inner->name));
+    if (name.len > sizeof(inner->name))
+        name.len = sizeof(inner->name);
+    if (!trc_record_admits(t, name))
+        name = TRC_SLICE("*"); /* one name too many */
+    inner->name_len = (uint8_t)name.len;
     if (name.len)
         memcpy(inner->name, name.p, inner->name_len);
     trc_span_barrier();

@@ -94,6 +94,18 @@ struct trc_slice trc_record_path(const struct trc_request *r) {
 
 /* --- The name ------------------------------------------------------------------------------ */
 
+bool trc_record_admits(const struct trc_tracer *t, struct trc_slice name) {
+    return !t->operations || trc_operations_admit(t->operations, name);
+}
+
+/* In place of one name too many. */
+static struct trc_slice any_of(struct trc_slice method, char *buf) {
+    struct trc_buf name = trc_buf_over(buf, TRC_NAME_BYTES - 1);
+    trc_buf_put_slice(&name, trc_method_known(method) ? method : TRC_SLICE("HTTP"));
+    trc_buf_put(&name, " *", 2);
+    return trc_buf_slice(&name);
+}
+
 /* Expands the template over `values` in buf[TRC_NAME_BYTES]; a route that nobody told is the path,
  * folded. */
 static struct trc_slice expand(const struct trc_tracer *t, struct trc_template_values *values,
@@ -108,7 +120,9 @@ static struct trc_slice expand(const struct trc_tracer *t, struct trc_template_v
         *route = trc_buf_slice(&b);
     }
     trc_template_expand(&t->operation, values, &name);
-    return trc_buf_slice(&name);
+    return trc_record_admits(t, trc_buf_slice(&name))
+               ? trc_buf_slice(&name)
+               : any_of(values->field[TRC_TEMPLATE_METHOD], buf);
 }
 
 struct trc_slice trc_record_operation(const struct trc_tracer *t, const struct trc_request *request,

@@ -76,6 +76,10 @@ bool trc_tracer_name(struct trc_tracer *t, unsigned core, struct trc_slice name)
     struct trc_slot *slot = open_slot(t, core);
     if (!slot || name.len == 0)
         return false;
+    if (name.len > TRC_SPAN_TEXT_MAX)
+        name.len = TRC_SPAN_TEXT_MAX;
+    if (!trc_record_admits(t, name))
+        return true; /* it keeps the one it has */
     say(trc_slot_span(slot), TRC_STR_NAME, name);
     slot->said |= TRC_SAID_NAME;
     return true;

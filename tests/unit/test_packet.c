@@ -52,6 +52,22 @@ static void assert_value(unsigned i, const char *want) {
     assert_memory_equal(request.value[i].p, want, strlen(want));
 }
 
+/* Names that no factor can part: found in any order of adding, with others between them. */
+static void names_of_one_hash_are_told_apart(void **state) {
+    static const char *const alike[] = {"REMOTE_ADDR", "SERVER_ADDR", "HTTP_X_ADDR", "CLIENT_ADDR"};
+    static const char *const others[] = {"HTTP_A", "HTTP_B", "HTTP_CC", "HTTP_DDD"};
+    struct trc_names *names = *state;
+    const unsigned first = names->count;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(trc_names_find(names, alike[i], strlen(alike[i])), -1);
+        assert_int_equal(trc_names_add(names, trc_slice_of(alike[i])), first + 2 * i);
+        assert_int_equal(trc_names_add(names, trc_slice_of(others[i])), first + 2 * i + 1);
+    }
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(trc_names_find(names, alike[i], strlen(alike[i])), first + 2 * i);
+    assert_int_equal(trc_names_find(names, "OTHERS_ADDR", 11), -1);
+}
+
 static void finds_wanted_variables(void **state) {
     var("SERVER_PORT", "80");
     var("REQUEST_METHOD", "GET");
@@ -365,6 +381,7 @@ static void what_is_there_twice_is_emptied(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
+        TEST(names_of_one_hash_are_told_apart),
         TEST(finds_wanted_variables),
         TEST(tells_a_repeated_variable),
         TEST(survives_every_cut),

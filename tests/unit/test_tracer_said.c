@@ -113,6 +113,31 @@ static void the_last_name_counts(void **state) {
     assert_int_equal(only_span()->truncated, 0);
 }
 
+static void there_is_a_bound_on_names(void **state) {
+    char text[32];
+    (void)state;
+    assert_int_equal(trc_operations_new(&tracer.operations), 0);
+    for (unsigned i = 0; i < TRC_OPERATION_NAMES_MAX - 1; i++) {
+        snprintf(text, sizeof(text), "/word-%u", i);
+        assert_true(trc_operations_admit(tracer.operations, trc_slice_of(text)));
+    }
+    BEGIN(0, "REQUEST_URI=/"); /* its name is the last one */
+    end(0, 200);
+    begin(0, (const char *const[]){"REQUEST_METHOD=PUT", "REQUEST_URI=/new", NULL});
+    assert_true(trc_tracer_name(&tracer, 0, TRC_SLICE("other")));
+    (void)trc_tracer_inner_begin(&tracer, 0, TRC_SLICE("inner"));
+    end(0, 200);
+    begin(0, (const char *const[]){"REQUEST_METHOD=BREW", "REQUEST_URI=/new", NULL});
+    assert_true(trc_tracer_name(&tracer, 0, TRC_SLICE("/word-3")));
+    (void)trc_tracer_inner_begin(&tracer, 0, TRC_SLICE("/word-3"));
+    end(0, 200);
+    static const char *const want[] = {"GET /", "*", "PUT *", "/word-3", "/word-3"};
+    for (unsigned i = 0; i < sizeof(want) / sizeof(want[0]); i++)
+        assert_str(next_span(), TRC_STR_NAME, want[i]);
+    assert_null(next_span());
+    trc_operations_free(tracer.operations);
+}
+
 /* --- Spans within -------------------------------------------------------------------------- */
 
 static void spans_within_are_nested(void **state) {
@@ -299,6 +324,7 @@ int main(void) {
         TEST(nothing_is_said_of_what_is_not_recorded),
         TEST(names_are_made_of_what_is_known),
         TEST(the_last_name_counts),
+        TEST(there_is_a_bound_on_names),
         TEST(spans_within_are_nested),
         TEST(spans_within_are_bounded),
         TEST(a_refused_request_is_kept_for_its_end),
