@@ -46,6 +46,7 @@
 struct trc_core_counters {
     _Atomic uint64_t started;        /* requests begun with tracing on */
     _Atomic uint64_t sampled;        /* spans that came to their end and were offered to the ring */
+    _Atomic uint64_t excluded;       /* requests that tracing-exclude names: not of started */
     _Atomic uint64_t unsampled;      /* requests the sampler or the caller decided against */
     _Atomic uint64_t dropped;        /* of sampled: the ring was full */
     _Atomic uint64_t truncated;      /* spans with a string that was cut, or baggage that was */
@@ -131,7 +132,7 @@ struct trc_journal_config {
     size_t ring_bytes;  /* wanted, for each worker; rounded up to a power of two */
 };
 
-/* Makes the mapping, zeroed, with every slot idle and tracing on. Returns 0 and *out, owned by the
+/* Makes the mapping, zeroed, with every slot idle. Returns 0 and *out, owned by the
  * caller, or a negative errno and nothing changed. Thread: startup, in the master before the fork.
  */
 int trc_journal_new(struct trc_journal **out, const struct trc_journal_config *config);
@@ -197,8 +198,7 @@ void trc_journal_free(struct trc_journal *journal);
 /* As configured, ring_bytes as rounded. Thread: any. */
 const struct trc_journal_config *trc_journal_config(const struct trc_journal *journal);
 
-/* Switches for all workers, and the rate limiter's account. Live in the mapping. Thread: any. */
-_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *journal);
+/* The rate limiter's account. Lives in the mapping. Thread: any. */
 _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *journal);
 
 /* The slot of a core; worker counts from 0 here as everywhere below. Thread: any. */
@@ -352,7 +352,7 @@ uint64_t trc_journal_waited(const struct trc_journal *journal, uint64_t since_ns
 /* Sums over all workers, for one exporter:
  * sampled = exported + failed + dropped + lost + queued at any quiet moment. */
 struct trc_accounts {
-    uint64_t started, sampled, unsampled, truncated, context_errors, not_injected;
+    uint64_t started, excluded, sampled, unsampled, truncated, context_errors, not_injected;
     uint64_t recovered; /* spans of requests whose worker died */
     uint64_t lost;      /* records a dying worker had not finished writing */
     uint64_t exported, failed, too_large, rejected, dropped, batches, bytes, retried;

@@ -42,4 +42,20 @@ struct trc_request {
     uint64_t start_unix_ns;  /* when the server took the connection up */
 };
 
+/* As trc_request_path, of a target that does not begin with a slash. */
+struct trc_slice trc_request_odd_path(struct trc_slice target, struct trc_slice path_info);
+
+/* The path of a request's target: never the query, which may hold secrets, and of an absolute
+ * target (RFC 9112 section 3.2.2) neither the authority, which may hold a password: then it is
+ * `path_info`, if that is a path. Absent when there is none. Thread: request. */
+static inline struct trc_slice trc_request_path(struct trc_slice target,
+                                                struct trc_slice path_info) {
+    if (__builtin_expect(target.len == 0 || target.p[0] != '/', 0))
+        return trc_request_odd_path(target, path_info);
+    const char *end = memchr(target.p, '?', target.len);
+    if (end)
+        target.len = (size_t)(end - target.p);
+    return target;
+}
+
 #endif

@@ -10,6 +10,7 @@
 #ifndef TRACING_SETTINGS_H
 #define TRACING_SETTINGS_H
 
+#include "tracing/exclude.h"
 #include "tracing/exporter.h"
 #include "tracing/format.h"
 #include "tracing/journal.h"
@@ -21,7 +22,7 @@
 #define TRC_BAGGAGE_TAGS_MAX 8
 #define TRC_LIST_MAX 8 /* formats in a list */
 #define TRC_OPTION_VALUES_MAX TRC_TAGS_MAX
-#define TRC_ORIGINS_MAX 192 /* every value of every option, and the tags of the environment */
+#define TRC_ORIGINS_MAX 256 /* every value of every option, and the tags of the environment */
 #define TRC_ERROR_LINE_MAX 640
 
 /* Options there are. Names, help and defaults: trc_option_table. */
@@ -43,6 +44,7 @@ enum trc_option {
     TRC_OPT_UDP_PACKET,
     TRC_OPT_SAMPLER,
     TRC_OPT_KEEP,
+    TRC_OPT_EXCLUDE,
     TRC_OPT_EXTRACT,
     TRC_OPT_INJECT,
     TRC_OPT_TRUST,
@@ -95,6 +97,7 @@ struct trc_settings {
     struct trc_sampler sampler;
     uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW */
     uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
+    struct trc_exclude exclude;
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
     struct trc_trust trust;

@@ -8,6 +8,7 @@
 #ifndef TRACING_TRACER_H
 #define TRACING_TRACER_H
 
+#include "tracing/control.h"
 #include "tracing/journal.h"
 #include "tracing/operations.h"
 #include "tracing/request.h"
@@ -28,8 +29,10 @@ struct trc_active_format {
 
 struct trc_tracer {
     struct trc_journal *journal;
-    unsigned worker; /* 0...; set by the host after the fork */
-    struct trc_sampler sampler;
+    unsigned worker;                      /* 0...; set by the host after the fork */
+    struct trc_sampler sampler;           /* as configured */
+    struct trc_core_rules *rules;         /* in force, of each core, which keeps it up to date;
+                                             borrowed. NULL: as configured, for good */
     struct trc_strategies *strategies;    /* of a remote sampler; borrowed */
     struct trc_trust trust;               /* whose context is continued */
     const struct trc_slice *baggage_tags; /* keys of baggage that become attributes; borrowed */
@@ -65,6 +68,10 @@ int trc_tracer_seed(struct trc_tracer *tracer);
  * Thread: request. */
 void trc_tracer_begin(struct trc_tracer *tracer, unsigned core, const struct trc_request *request,
                       struct trc_injection *injection);
+
+/* Takes note that `core` now serves a request that is excluded: it has no span and no context of
+ * ours. Thread: request. */
+void trc_tracer_exclude(struct trc_tracer *tracer, unsigned core);
 
 /* Counts a request whose application could not be told all of its context. Thread: request. */
 void trc_tracer_not_injected(struct trc_tracer *tracer, unsigned core);

@@ -111,6 +111,36 @@ static bool is_peer_made_up(const struct wsgi_request *wsgi_req,
            !request->value[TRC_FIELD_PEER_PORT].p;
 }
 
+/* Does tracing-exclude name it? Decided before the packet is scanned, by as few variables as will
+ * do. One without a method is no request, or a broken one: that is for the scan to say. */
+static bool is_excluded(const struct wsgi_request *wsgi_req, const struct trc_exclude *exclude) {
+    static const uint64_t fields[TRC_EXCLUDE_SUBJECTS] = {
+        [TRC_EXCLUDE_PATH] = UINT64_C(1) << TRC_FIELD_URI,
+        [TRC_EXCLUDE_AGENT] = UINT64_C(1) << TRC_FIELD_USER_AGENT,
+        [TRC_EXCLUDE_METHOD] = 0,
+    };
+    struct trc_slice value[TRC_FIELD_COUNT], other[TRC_FIELD_COUNT];
+    uint64_t wanted = UINT64_C(1) << TRC_FIELD_METHOD;
+    for (unsigned i = 0; i < TRC_EXCLUDE_SUBJECTS; i++)
+        if (exclude->subjects & 1u << i)
+            wanted |= fields[i];
+    (void)trc_packet_peek(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names, wanted,
+                          value);
+    if (!value[TRC_FIELD_METHOD].p)
+        return false;
+    struct trc_slice target = value[TRC_FIELD_URI], path_info = {NULL, 0};
+    if (exclude->subjects & 1u << TRC_EXCLUDE_PATH && (!target.len || target.p[0] != '/') &&
+        trc_packet_peek(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names,
+                        UINT64_C(1) << TRC_FIELD_PATH_INFO, other))
+        path_info = other[TRC_FIELD_PATH_INFO];
+    const struct trc_slice subject[TRC_EXCLUDE_SUBJECTS] = {
+        [TRC_EXCLUDE_PATH] = trc_request_path(target, path_info),
+        [TRC_EXCLUDE_AGENT] = value[TRC_FIELD_USER_AGENT],
+        [TRC_EXCLUDE_METHOD] = value[TRC_FIELD_METHOD],
+    };
+    return trc_exclude_match(exclude, subject);
+}
+
 static void begin(struct wsgi_request *wsgi_req) {
     struct trc_request request;
     struct trc_injection injection;
@@ -119,6 +149,11 @@ static void begin(struct wsgi_request *wsgi_req) {
     if (!is_request(wsgi_req->uh->modifier1, wsgi_req->uh->modifier2) || wsgi_req->is_raw ||
         wsgi_req->uh->pktsize == 0)
         return;
+    const struct trc_exclude *exclude = &trc_host.rules[wsgi_req->async_id].now.exclude;
+    if (exclude->count && is_excluded(wsgi_req, exclude)) {
+        trc_tracer_exclude(&trc_host.tracer, (unsigned)wsgi_req->async_id);
+        return;
+    }
     /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
      * of an HTTP head (it kept the head) always is, even when the head had no method that it could
      * see. */
@@ -156,9 +191,12 @@ static int parse(struct wsgi_request *wsgi_req) {
     while (i + 1 < hook_count && hooks[i].socket != wsgi_req->socket)
         i++;
     int ret = hooks[i].parse(wsgi_req);
-    if (!trc_host.active ||
-        !atomic_load_explicit(trc_journal_enabled(trc_host.journal), memory_order_relaxed))
+    if (!trc_host.active)
         return ret;
+    uint64_t word = atomic_load_explicit(trc_control_word(trc_host.control), memory_order_relaxed);
+    if (!(word & TRC_CONTROL_ON))
+        return ret;
+    trc_control_follow(trc_host.control, &trc_host.rules[wsgi_req->async_id], word);
     if (ret == UWSGI_OK)
         begin(wsgi_req);
     else if (ret < 0 && wsgi_req->proto_parser_pos > 0) /* else: connected, and said nothing */

@@ -12,7 +12,9 @@
 struct host {
     struct trc_settings settings;
     struct trc_tracer tracer;
-    struct trc_journal *journal; /* NULL until the master has made it */
+    struct trc_journal *journal;  /* NULL until the master has made it, */
+    struct trc_control *control;  /* with it */
+    struct trc_core_rules *rules; /* and of each core what it has seen of it */
     bool given_up; /* at startup, for want of something: said, and nothing is traced */
     /* This process serves requests and traces them: true in workers only, from post_fork to exit,
      * and never in a child that the application forks. Read at each request. */

@@ -11,6 +11,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <pwd.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <uwsgi.h>
 
@@ -111,10 +112,10 @@ void trc_instance_log_accounts(int worker) {
         trc_log("%s: sampled %" PRIu64 " = exported %" PRIu64 " + failed %" PRIu64
                 " + dropped %" PRIu64 " + lost %" PRIu64 " + queued %" PRIu64 " (recovered %" PRIu64
                 ", truncated %" PRIu64 ", context errors %" PRIu64 ", retried %" PRIu64
-                ", rejected %" PRIu64 ")%s%s%s",
+                ", rejected %" PRIu64 ", excluded %" PRIu64 ")%s%s%s",
                 trc_host.settings.exporter[e].url, a.sampled, a.exported, a.failed, a.dropped,
                 a.lost, a.queued, a.recovered, a.truncated, a.context_errors, a.retried, a.rejected,
-                a.queued ? left : "", failed ? ", last error: " : "", error);
+                a.excluded, a.queued ? left : "", failed ? ", last error: " : "", error);
     }
 }
 
@@ -174,6 +175,21 @@ static int open_journal(const struct trc_journal_config *config) {
     return 0;
 }
 
+/* A new instance begins as it is configured, whatever the one before was switched to. */
+static int make_control(unsigned cores) {
+    struct trc_rules rules = {
+        .sampler = trc_host.settings.sampler,
+        .enabled = !trc_host.settings.disabled,
+        .exclude = trc_host.settings.exclude,
+    };
+    void *memory = mmap(NULL, cores * sizeof(*trc_host.rules), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); /* each worker's own after the fork */
+    if (memory == MAP_FAILED)
+        return -errno;
+    trc_host.rules = trc_host.tracer.rules = memory;
+    return trc_control_new(&trc_host.control, &rules, trc_journal_limiter(trc_host.journal));
+}
+
 static int make_shared(const struct trc_journal_config *config) {
     const struct trc_sampler *sampler = &trc_host.settings.sampler;
     int rc = trc_host.settings.journal_path ? open_journal(config)
@@ -182,6 +198,8 @@ static int make_shared(const struct trc_journal_config *config) {
         rc = trc_operations_new(&trc_host.tracer.operations);
     if (rc == 0 && sampler->type == TRC_SAMPLER_REMOTE)
         rc = trc_strategies_new(&trc_host.tracer.strategies, sampler->param);
+    if (rc == 0)
+        rc = make_control(config->cores);
     if (rc) {
         trc_journal_free(trc_host.journal);
         trc_host.journal = NULL;
@@ -210,6 +228,4 @@ void trc_instance_make(void) {
         return;
     }
     trc_host.tracer.journal = trc_host.journal;
-    if (trc_host.settings.disabled)
-        atomic_store(trc_journal_enabled(trc_host.journal), 0);
 }

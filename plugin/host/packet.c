@@ -49,6 +49,23 @@ static void add_prefixed(struct trc_request *out, const char *key, size_t key_le
         out->prefixed_more = true;
 }
 
+/* The variable at *p, which moves behind it. False when there is none that ends by `end`. */
+static inline bool next_variable(const char **p, const char *end, struct trc_slice *key,
+                                 struct trc_slice *value) {
+    if (end - *p < 4)
+        return false;
+    size_t key_len = read_u16(*p), left = (size_t)(end - *p) - 4;
+    const char *at = *p + 2;
+    if (key_len > left)
+        return false;
+    *key = (struct trc_slice){at, key_len};
+    *value = (struct trc_slice){at + key_len + 2, read_u16(at + key_len)};
+    if (value->len > left - key_len)
+        return false;
+    *p = value->p + value->len;
+    return true;
+}
+
 int trc_packet_scan(const char *packet, size_t len, const struct trc_names *names,
                     struct trc_slice prefix, struct trc_request *out) {
     const char *p = packet, *end = packet + len;
@@ -60,32 +77,40 @@ int trc_packet_scan(const char *packet, size_t len, const struct trc_names *name
     out->prefixed_count = 0;
     out->prefixed_more = false;
     while (p < end) {
-        rc = -EINVAL;
-        if (end - p < 4)
+        struct trc_slice key, value;
+        if (!next_variable(&p, end, &key, &value)) {
+            rc = -EINVAL;
             break;
-        size_t key_len = read_u16(p), left = (size_t)(end - p) - 4;
-        const char *key = p + 2;
-        if (key_len > left)
-            break;
-        struct trc_slice value = {key + key_len + 2, read_u16(key + key_len)};
-        if (value.len > left - key_len)
-            break;
-        rc = 0;
-        p = value.p + value.len;
+        }
         variables++;
 
-        int i = trc_names_find(names, key, key_len);
+        int i = trc_names_find(names, key.p, key.len);
         if (i >= 0) {
             const uint64_t bit = UINT64_C(1) << i;
             out->repeated |= out->present & bit;
             out->present |= bit;
             out->value[i] = value;
-        } else if (__builtin_expect(begins_with(key, key_len, &wanted), 0)) {
-            add_prefixed(out, key, key_len, prefix.len, value);
+        } else if (__builtin_expect(begins_with(key.p, key.len, &wanted), 0)) {
+            add_prefixed(out, key.p, key.len, prefix.len, value);
         }
     }
     out->variable_count = variables;
     return rc;
+}
+
+bool trc_packet_peek(const char *packet, size_t len, const struct trc_names *names, uint64_t wanted,
+                     struct trc_slice value[TRC_FIELD_COUNT]) {
+    const char *p = packet, *end = packet + len;
+    struct trc_slice key, v;
+    memset(value, 0, TRC_FIELD_COUNT * sizeof(value[0]));
+    while (wanted && next_variable(&p, end, &key, &v)) {
+        int i = trc_names_find(names, key.p, key.len);
+        if (i < 0 || !(wanted & UINT64_C(1) << i))
+            continue;
+        wanted &= ~(UINT64_C(1) << i);
+        value[i] = v;
+    }
+    return wanted == 0;
 }
 
 int trc_packet_set(struct trc_packet *k, struct trc_slice old, struct trc_slice name,

@@ -22,12 +22,21 @@ static const struct function {
 } functions[] = {
     {"tracing.enable", 0, 0, ANSWER_BYTES, trc_rpc_enable},
     {"tracing.disable", 0, 0, ANSWER_BYTES, trc_rpc_disable},
+    {"tracing.sampler", 1, 1, ANSWER_BYTES, trc_rpc_sampler},
+    {"tracing.flush", 0, 0, ANSWER_BYTES, trc_rpc_flush},
+    {"tracing.reset", 0, 0, ANSWER_BYTES, trc_rpc_reset},
 };
 
 void trc_rpc_error(struct trc_buf *answer, const char *why) {
     trc_buf_rewind(answer, 0);
     trc_buf_put_slice(answer, TRC_SLICE("error: "));
     trc_buf_put_slice(answer, trc_slice_of(why));
+}
+
+void trc_rpc_not_allowed(struct trc_buf *answer, const char *allowed) {
+    trc_rpc_error(answer, "not allowed (allowed: ");
+    trc_buf_put_slice(answer, trc_slice_of(allowed));
+    trc_buf_put_byte(answer, ')');
 }
 
 static void call(const struct function *f, unsigned count, char **argv, const uint16_t *argvs,

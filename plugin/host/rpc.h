@@ -17,12 +17,15 @@ typedef void trc_rpc_function(const struct trc_slice *arg, unsigned count, struc
 /* Makes the answer "error: " and `why`, in place of what it was. */
 void trc_rpc_error(struct trc_buf *answer, const char *why);
 
+/* The same for an argument that is wrong: "error: not allowed (allowed: ...)". */
+void trc_rpc_not_allowed(struct trc_buf *answer, const char *allowed);
+
 /* Makes them all known to uWSGI. Thread: startup, in the master, when workers are counted. */
 void trc_rpc_register(void);
 
 /* --- rpc_control.c -----------------------------------------------------------------------------
  */
 
-trc_rpc_function trc_rpc_enable, trc_rpc_disable;
+trc_rpc_function trc_rpc_enable, trc_rpc_disable, trc_rpc_sampler, trc_rpc_flush, trc_rpc_reset;
 
 #endif

@@ -4,22 +4,56 @@
  */
 #include "host.h"
 #include "rpc.h"
+#include "tracing/reporter.h"
 
-static void enable(bool on, struct trc_buf *answer) {
-    if (trc_host.journal)
-        atomic_store(trc_journal_enabled(trc_host.journal), on);
-    else
+#define BUSY "somebody else is changing it, and has been for too long"
+
+static void change(enum trc_setting setting, struct trc_slice text, struct trc_buf *answer) {
+    struct trc_change change = {0};
+    const char *allowed;
+    if (!trc_host.control)
         trc_rpc_error(answer, "not tracing");
+    else if (trc_change_set(&change, trc_host.control, setting, text, &allowed))
+        trc_rpc_not_allowed(answer, allowed);
+    else if (trc_control_apply(trc_host.control, &change, TRC_CHANGER_RPC, NULL))
+        trc_rpc_error(answer, BUSY);
 }
 
 void trc_rpc_enable(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
     (void)arg;
     (void)count;
-    enable(true, answer);
+    change(TRC_SETTING_ENABLED, TRC_SLICE("true"), answer);
 }
 
 void trc_rpc_disable(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
     (void)arg;
     (void)count;
-    enable(false, answer);
+    change(TRC_SETTING_ENABLED, TRC_SLICE("false"), answer);
+}
+
+void trc_rpc_sampler(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
+    (void)count;
+    change(TRC_SETTING_SAMPLER, trc_slice_trim(arg[0]), answer);
+}
+
+void trc_rpc_reset(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
+    (void)arg;
+    (void)count;
+    if (!trc_host.control)
+        trc_rpc_error(answer, "not tracing");
+    else if (trc_control_reset(trc_host.control, TRC_CHANGER_RPC, NULL))
+        trc_rpc_error(answer, BUSY);
+}
+
+/* Reporters of this worker at once, of others when they next look: see needs_control. */
+void trc_rpc_flush(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
+    (void)arg;
+    (void)count;
+    if (!trc_host.control) {
+        trc_rpc_error(answer, "not tracing");
+        return;
+    }
+    trc_control_flush(trc_host.control);
+    if (trc_host.active)
+        trc_reporters_wake();
 }

@@ -82,11 +82,15 @@ static int set_journal_size(struct trc_maker *m, struct trc_slice text) {
     return 0;
 }
 
-static int set_journal(struct trc_maker *m, struct trc_slice text) {
+static int set_path(struct trc_maker *m, struct trc_slice text, const char **path) {
     if (text.len < 2 || text.len >= PATH_MAX || text.p[0] != '/' || text.p[text.len - 1] == '/')
         return trc_maker_refuse(m, "absolute path of a file");
-    m->out->journal_path = strndup(text.p, text.len);
-    return m->out->journal_path ? 0 : trc_maker_refuse(m, "what memory there is holds");
+    *path = strndup(text.p, text.len);
+    return *path ? 0 : trc_maker_refuse(m, "what memory there is holds");
+}
+
+static int set_journal(struct trc_maker *m, struct trc_slice text) {
+    return set_path(m, text, &m->out->journal_path);
 }
 
 static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
@@ -132,6 +136,10 @@ static int set_keep(struct trc_maker *m, struct trc_slice text) {
                                  "none, or a list of errors and slow:T with a T of 1ms to 60m, "
                                  "as in errors,slow:500ms")
               : 0;
+}
+
+static int add_exclude(struct trc_maker *m, struct trc_slice text) {
+    return trc_exclude_add(&m->out->exclude, text) ? trc_maker_refuse(m, TRC_EXCLUDE_ALLOWED) : 0;
 }
 
 static bool contains(const struct trc_format *const *list, const struct trc_format *format) {
@@ -252,6 +260,7 @@ static const struct {
     {TRC_OPT_EXIT_TIMEOUT, set_exit_timeout, true},
     {TRC_OPT_SAMPLER, set_sampler, true},
     {TRC_OPT_KEEP, set_keep, true},
+    {TRC_OPT_EXCLUDE, add_exclude, false},
     {TRC_OPT_EXTRACT, set_extract, true},
     {TRC_OPT_INJECT, set_inject, true},
     {TRC_OPT_TRUST, set_trust, true},

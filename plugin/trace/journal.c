@@ -111,7 +111,6 @@ int trc_journal_begin(struct trc_journal *j, const uint64_t *exporter_id) {
     if (exporter_id)
         memcpy(id->exporter_id, exporter_id, sizeof(id->exporter_id));
     id->sum = trc_identity_sum(id);
-    atomic_store(&j->header->enabled, 1);
     return 0;
 }
 
@@ -144,10 +143,6 @@ void trc_journal_free(struct trc_journal *j) {
 
 const struct trc_journal_config *trc_journal_config(const struct trc_journal *j) {
     return &j->config;
-}
-
-_Atomic uint32_t *trc_journal_enabled(const struct trc_journal *j) {
-    return &j->header->enabled;
 }
 
 _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) {

@@ -68,7 +68,6 @@ struct identity {
 
 struct header {
     struct identity identity;
-    _Alignas(64) _Atomic uint32_t enabled;
     _Alignas(64) _Atomic uint64_t limiter;
     _Alignas(64) _Atomic uint64_t alive_mono_ns; /* when somebody last saw the instance alive */
 };
@@ -102,7 +101,7 @@ int trc_journal_map(struct trc_journal *j, int fd);
 /* Makes zeroed memory of journal_bytes and maps that. As trc_journal_map. */
 int trc_journal_map_memory(struct trc_journal *j);
 
-/* Makes a journal of the mapping, which is zeroed: key, identity, switches. `exporter_id`: of each
+/* Makes a journal of the mapping, which is zeroed: key, identity. `exporter_id`: of each
  * that can be, or NULL. Returns 0 or a negative errno. */
 int trc_journal_begin(struct trc_journal *j, const uint64_t *exporter_id);
 

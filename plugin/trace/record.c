@@ -51,17 +51,6 @@ static bool is_https(const struct trc_request *r) {
     return s.len && !trc_slice_equal(s, TRC_SLICE("off")) && !trc_slice_equal(s, TRC_SLICE("0"));
 }
 
-/* The target's path: never the query, which may hold secrets, and of an absolute target (RFC 9112
- * section 3.2.2) neither the authority, which may hold a password. */
-static struct trc_slice path_of(struct trc_slice target, struct trc_slice path_info) {
-    if (target.len == 0 || target.p[0] != '/')
-        return path_info.len ? path_info : target.len == 1 ? target : (struct trc_slice){NULL, 0};
-    const char *end = memchr(target.p, '?', target.len);
-    if (end)
-        target.len = (size_t)(end - target.p);
-    return target;
-}
-
 /* scheme://host/path in one run of the arena, so that each part and the whole are slices of it. */
 static void record_url(struct trc_span *span, struct trc_slice scheme, struct trc_slice host,
                        struct trc_slice path) {
@@ -88,8 +77,8 @@ static struct trc_slice host_of(const struct trc_request *r) {
     return host.len ? host : r->value[TRC_FIELD_SERVER_NAME];
 }
 
-struct trc_slice trc_record_path(const struct trc_request *r) {
-    return path_of(r->value[TRC_FIELD_URI], r->value[TRC_FIELD_PATH_INFO]);
+static struct trc_slice path_of(const struct trc_request *r) {
+    return trc_request_path(r->value[TRC_FIELD_URI], r->value[TRC_FIELD_PATH_INFO]);
 }
 
 /* --- The name ------------------------------------------------------------------------------ */
@@ -130,7 +119,7 @@ struct trc_slice trc_record_operation(const struct trc_tracer *t, const struct t
     struct trc_template_values values = {
         .field = {
             [TRC_TEMPLATE_METHOD] = request->value[TRC_FIELD_METHOD],
-            [TRC_TEMPLATE_PATH] = trc_record_path(request),
+            [TRC_TEMPLATE_PATH] = path_of(request),
             [TRC_TEMPLATE_HOST] = host_of(request),
         }};
     for (unsigned i = 0; i < t->operation.variable_count; i++)
@@ -171,7 +160,7 @@ static void keep_variables(const struct trc_tracer *t, struct trc_slot *slot,
 void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                        struct trc_slice method, struct trc_slice target) {
     const struct trc_slice none = {NULL, 0};
-    record_parts(span, method, TRC_SLICE("http"), none, path_of(target, none));
+    record_parts(span, method, TRC_SLICE("http"), none, trc_request_path(target, none));
     keep_variables(t, slot, NULL);
     trc_record_name(t, slot, span);
 }
@@ -179,8 +168,7 @@ void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct
 void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                         const struct trc_request *r) {
     record_parts(span, r->value[TRC_FIELD_METHOD],
-                 is_https(r) ? TRC_SLICE("https") : TRC_SLICE("http"), host_of(r),
-                 trc_record_path(r));
+                 is_https(r) ? TRC_SLICE("https") : TRC_SLICE("http"), host_of(r), path_of(r));
     trc_span_set(span, TRC_STR_PROTOCOL, r->value[TRC_FIELD_PROTOCOL], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);

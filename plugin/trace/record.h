@@ -43,9 +43,6 @@ void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct
 void trc_record_claim(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                       const struct trc_claim *claim);
 
-/* The path that a request's span would say. Lives as long as the request. Thread: request. */
-struct trc_slice trc_record_path(const struct trc_request *request);
-
 /* May a span have this name, or are there too many others? Thread: request. */
 bool trc_record_admits(const struct trc_tracer *t, struct trc_slice name);
 

@@ -144,6 +144,7 @@ static void add_worker(const struct trc_journal *j, unsigned worker, unsigned ex
     for (unsigned core = 0; core < slots_of(j); core++) {
         const struct trc_core_counters *c = &trc_journal_slot(j, worker, core)->counters;
         out->started += counter_get(&c->started);
+        out->excluded += counter_get(&c->excluded);
         out->sampled += counter_get(&c->sampled);
         out->unsampled += counter_get(&c->unsampled);
         out->truncated += counter_get(&c->truncated);

@@ -121,9 +121,10 @@ static void distrust(struct trc_slot *slot, struct trc_claim *claim) {
     trc_baggage_clear(&slot->baggage);
 }
 
-static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
+static struct trc_decision sample(struct trc_tracer *t, unsigned core, struct trc_context *c,
                                   const struct trc_request *request) {
-    struct trc_decision by = {t->sampler.type, t->sampler.param};
+    const struct trc_sampler *sampler = t->rules ? &t->rules[core].now.sampler : &t->sampler;
+    struct trc_decision by = {sampler->type, sampler->param};
     char name[TRC_NAME_BYTES];
     bool sampled;
     if (by.type == TRC_SAMPLER_REMOTE) {
@@ -133,8 +134,7 @@ static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
                                         trc_clock_coarse_ns(), &by);
     } else {
         uint64_t now = by.type == TRC_SAMPLER_RATELIMITING ? trc_clock_coarse_ns() : 0;
-        sampled =
-            trc_sampler_sample(&t->sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
+        sampled = trc_sampler_sample(sampler, c->trace_lo, trc_journal_limiter(t->journal), now);
     }
     if (sampled)
         c->flags |= TRC_FLAG_SAMPLED;
@@ -142,7 +142,7 @@ static struct trc_decision sample(struct trc_tracer *t, struct trc_context *c,
 }
 
 /* Makes slot->context that of our own span. `request` is NULL for one that was refused. */
-static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
+static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot, unsigned core,
                                   const struct trc_claim *claim,
                                   const struct trc_request *request) {
     static const struct trc_decision nobody = {TRC_SAMPLER_NONE, 0};
@@ -166,7 +166,7 @@ static struct trc_decision decide(struct trc_tracer *t, struct trc_slot *slot,
         c->flags |= TRC_FLAG_SAMPLED | TRC_FLAG_DEBUG;
         return nobody;
     }
-    return deferred ? sample(t, c, request) : nobody;
+    return deferred ? sample(t, core, c, request) : nobody;
 }
 
 static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
@@ -206,7 +206,7 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     extract(t, slot, request, &claim);
     if (__builtin_expect(!trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]), 0))
         distrust(slot, &claim);
-    struct trc_decision by = decide(t, slot, &claim, request);
+    struct trc_decision by = decide(t, slot, core, &claim, request);
     slot->has_context = 1;
     slot->inner_count = slot->inner_total = slot->said = 0;
     const bool sampled = slot->context.flags & TRC_FLAG_SAMPLED;
@@ -225,6 +225,13 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     }
     trc_injection_clear(injection);
     inject(t, slot, request, claim.from, injection);
+}
+
+void trc_tracer_exclude(struct trc_tracer *t, unsigned core) {
+    struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
+    close_stale(t, slot, core); /* or the end of this request would be taken for its end */
+    slot->has_context = 0;
+    trc_count(&slot->counters.excluded);
 }
 
 void trc_tracer_not_injected(struct trc_tracer *t, unsigned core) {
@@ -270,7 +277,7 @@ void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice met
     close_stale(t, slot, core);
     trc_count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
-    struct trc_decision by = decide(t, slot, &nothing, NULL);
+    struct trc_decision by = decide(t, slot, core, &nothing, NULL);
     if (!(slot->context.flags & TRC_FLAG_SAMPLED)) {
         trc_count(&slot->counters.unsampled);
         return;

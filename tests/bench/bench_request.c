@@ -175,6 +175,7 @@ struct operation {
     void (*one)(void);
     bool traced; /* else switched off */
     bool remote; /* its operation has a strategy of a server's, which says no but to the first */
+    const char *exclude;
 };
 
 static const struct operation operations[] = {
@@ -193,6 +194,8 @@ static const struct operation operations[] = {
      TRACE_ID ":" SPAN_ID ":0000000000000000:1", append_one, true},
     {"remote", "25 headers, no uber-trace-id: a server's strategy for GET says no", 25, NULL,
      serve_one, true, true},
+    {"excluded", "25 headers, the path is the second of two that are excluded", 25, NULL, serve_one,
+     true, false, "/healthz,/users/*"},
     {"decide", "the decision alone: by hash, probability and lower bound", 25, NULL, decide_one,
      true, true},
 };
@@ -243,6 +246,11 @@ static void start(void) {
     if (trc_journal_new(&trc_host.journal, &config))
         fail("no journal");
     trc_host.tracer.journal = trc_host.journal;
+    static struct trc_core_rules rules[1];
+    const struct trc_rules configured = {trc_host.settings.sampler, true, {0}};
+    trc_host.rules = trc_host.tracer.rules = rules;
+    if (trc_control_new(&trc_host.control, &configured, trc_journal_limiter(trc_host.journal)))
+        fail("no control");
     if (trc_tracer_seed(&trc_host.tracer))
         fail("no seed");
     trc_host.active = true;
@@ -260,7 +268,18 @@ static void use_strategy(void) {
     if (trc_strategies_new(&trc_host.tracer.strategies, 0))
         fail("no strategies");
     trc_strategies_publish(trc_host.tracer.strategies, &strategy, trc_clock_mono_ns());
-    trc_host.tracer.sampler.type = TRC_SAMPLER_REMOTE;
+    const struct trc_change change = {1u << TRC_SETTING_SAMPLER,
+                                      {.sampler = {.type = TRC_SAMPLER_REMOTE}}};
+    if (trc_control_apply(trc_host.control, &change, TRC_CHANGER_RPC, NULL))
+        fail("not switched");
+}
+
+static void switch_to(const struct operation *o) {
+    struct trc_change change = {1u << TRC_SETTING_ENABLED | 1u << TRC_SETTING_EXCLUDE,
+                                {.enabled = o->traced}};
+    if (trc_exclude_add(&change.to.exclude, trc_slice_of(o->exclude)) ||
+        trc_control_apply(trc_host.control, &change, TRC_CHANGER_RPC, NULL))
+        fail("not switched");
 }
 
 static void prepare(const struct operation *o) {
@@ -281,7 +300,7 @@ static void prepare(const struct operation *o) {
     if (o->uber)
         put_uber(o->uber);
     serve_one(); /* leaves a span in the slot */
-    atomic_store(trc_journal_enabled(trc_host.journal), o->traced);
+    switch_to(o);
 }
 
 static int by_value(const void *a, const void *b) {
@@ -301,7 +320,7 @@ static double batch_ns(void (*how)(void (*)(void), unsigned), void (*one)(void))
 static void check(const struct operation *o, uint64_t done) {
     struct trc_accounts a;
     trc_journal_accounts(trc_host.journal, -1, TRC_EXPORTERS_MAX, &a);
-    const bool served = o->one == serve_one && o->traced;
+    const bool served = o->one == serve_one && o->traced && !o->exclude;
     const uint64_t sampled = strcmp(o->name, "unsampled") == 0 ? 0 : o->remote ? 1 : done + 1;
     if (a.dropped || a.not_injected || a.context_errors || a.truncated)
         fail("spans were dropped or contexts not understood");
@@ -309,6 +328,8 @@ static void check(const struct operation *o, uint64_t done) {
         fail("not every request was traced as it should be");
     if ((served || o->one == append_one) && a.sampled != sampled)
         fail("not every span was appended");
+    if (o->exclude && (a.excluded != done || a.started != 1))
+        fail("not every request was excluded");
     if (!o->traced && a.started != 1)
         fail("it was not off");
 }

@@ -104,6 +104,10 @@ INI
     probabilistic:x probabilistic:nan ratelimiting:-1 ratelimiting:x remote: remote:127.0.0.1 'remote interval=1' adaptive:1
 }
 
+@test "wrong tracing-exclude" {
+  refuses tracing-exclude healthz /a, ,/a agent: method: host:x 'none,/a'
+}
+
 @test "wrong tracing-keep" {
   refuses tracing-keep slow slow: slow:1 slow:-1s slow:0ms slow:61m slow:1h 'slow: 1s' slow=1s everything
 }
@@ -215,7 +219,7 @@ TABLE
   grep -- --tracing-journal-size help | grep -q bytes
   grep -- --tracing-udp-packet help | grep -q bytes
   # Every option of ours is in the table above.
-  [ "$(grep -c -- '--tracing-' help)" = 25 ]
+  [ "$(grep -c -- '--tracing-' help)" = 26 ]
 }
 
 @test "without options: service is the working directory's name" {

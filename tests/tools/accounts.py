@@ -19,7 +19,7 @@ LINE = re.compile(
     r' \+ failed (?P<failed>\d+) \+ dropped (?P<dropped>\d+) \+ lost (?P<lost>\d+)'
     r' \+ queued (?P<queued>\d+) \(recovered (?P<recovered>\d+), truncated (?P<truncated>\d+),'
     r' context errors (?P<context_errors>\d+), retried (?P<retried>\d+),'
-    r' rejected (?P<rejected>\d+)\)(?P<left>, what (is|was) queued [^,]*)?(, last error: (?P<last_error>.*))?')
+    r' rejected (?P<rejected>\d+), excluded (?P<excluded>\d+)\)(?P<left>, what (is|was) queued [^,]*)?(, last error: (?P<last_error>.*))?')
 
 
 def read(path):

@@ -85,6 +85,28 @@ static void finds_wanted_variables(void **state) {
     assert_memory_equal(request.prefixed[0].value.p, "42", 2);
 }
 
+static void peeks_until_it_has_seen_enough(void **state) {
+    struct trc_slice value[TRC_FIELD_COUNT];
+    var("SERVER_PORT", "80");
+    var("HTTP_HOST", "h");
+    var("REQUEST_METHOD", "GET");
+    size_t enough = used;
+    var("REQUEST_METHOD", "LATER");
+    /* Not a byte behind what is wanted, and none behind the end, wherever that is. */
+    for (size_t len = 0; len <= used; len++) {
+        bool all = trc_packet_peek(guarded(0, bytes, len), len, *state, 5, value);
+        assert_int_equal(all, len >= enough);
+        assert_null(value[1].p);
+        if (all)
+            assert_memory_equal(value[0].p, "GET", 3);
+        if (all)
+            assert_memory_equal(value[2].p, "h", 1);
+    }
+    memset(bytes + enough, 0xff, used - enough); /* no list any more */
+    assert_true(trc_packet_peek(guarded(0, bytes, used), used, *state, 5, value));
+    assert_false(trc_packet_peek(guarded(0, bytes, used), used, *state, 7, value));
+}
+
 static void tells_a_repeated_variable(void **state) {
     var("HTTP_UBER_TRACE_ID", "first");
     var("HTTP_UBER_TRACE_ID", "second");
@@ -383,6 +405,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(names_of_one_hash_are_told_apart),
         TEST(finds_wanted_variables),
+        TEST(peeks_until_it_has_seen_enough),
         TEST(tells_a_repeated_variable),
         TEST(survives_every_cut),
         TEST(survives_every_length_byte),

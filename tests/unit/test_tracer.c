@@ -80,6 +80,56 @@ static void secrets_of_the_target_stay_out(void **state) {
     }
 }
 
+/* uWSGI's HTTP parser makes PATH_INFO of all that lies before the query. */
+static void an_absolute_target_has_a_path(void **state) {
+    (void)state;
+    static const char *const targets[][3] = {
+        {"REQUEST_URI=http://user:password@host/p?q", "PATH_INFO=http://user:password@host/p",
+         "/p"},
+        {"REQUEST_URI=http://user:password@host", "PATH_INFO=http://user:password@host", "/"},
+        {"REQUEST_URI=http://user:password@host?/q", "PATH_INFO=http://user:password@host", "/"},
+        {"REQUEST_URI=http:/", "PATH_INFO=http:/", ""},
+        {"REQUEST_URI=host:443", "PATH_INFO=host:443", ""},
+        {"REQUEST_URI=*", "PATH_INFO=*", "*"},
+    };
+    read_pos = 0;
+    for (unsigned i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        BEGIN(0, targets[i][0], targets[i][1]);
+        end(0, 200);
+        assert_str(next_span(), TRC_STR_PATH, targets[i][2]);
+    }
+}
+
+/* It has no span, and its end is not taken for that of a request whose end nobody told. */
+static void an_excluded_request_is_counted_and_no_more(void **state) {
+    (void)state;
+    BEGIN(0, "REQUEST_URI=/stale");
+    trc_tracer_exclude(&tracer, 0);
+    assert_int_equal(trc_journal_slot(journal, 0, 0)->has_context, 0);
+    end(0, 500);
+    const struct trc_span *span = only_span();
+    assert_int_equal(span->outcome, TRC_OUTCOME_ABANDONED);
+    assert_int_equal(span->status, 0);
+    assert_int_equal(accounts().excluded, 1);
+    assert_int_equal(accounts().started, 1);
+}
+
+/* Each core by what it has seen in force. */
+static void rules_beat_the_configuration(void **state) {
+    (void)state;
+    static struct trc_core_rules rules[2];
+    tracer.rules = rules;
+    trc_sampler_parse(TRC_SLICE("const:0"), &rules[0].now.sampler);
+    trc_sampler_parse(TRC_SLICE("probabilistic:1"), &rules[1].now.sampler);
+    for (unsigned core = 0; core < 2; core++) {
+        BEGIN(core, "REQUEST_URI=/");
+        end(core, 200);
+    }
+    tracer.rules = NULL;
+    assert_int_equal(only_span()->sampler_type, TRC_SAMPLER_PROBABILISTIC);
+    assert_int_equal(accounts().unsampled, 1);
+}
+
 static void the_scheme_is_what_the_client_used(void **state) {
     (void)state;
     static const char *const cases[][2] = {
@@ -484,6 +534,9 @@ int main(void) {
         TEST(a_root_says_it_all),
         TEST(errors_are_those_of_the_server),
         TEST(secrets_of_the_target_stay_out),
+        TEST(an_absolute_target_has_a_path),
+        TEST(an_excluded_request_is_counted_and_no_more),
+        TEST(rules_beat_the_configuration),
         TEST(the_scheme_is_what_the_client_used),
         TEST(a_made_up_method_names_nothing),
         TEST(long_strings_are_cut_and_counted),
