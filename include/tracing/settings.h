@@ -10,6 +10,7 @@
 #ifndef TRACING_SETTINGS_H
 #define TRACING_SETTINGS_H
 
+#include "tracing/capture.h"
 #include "tracing/exclude.h"
 #include "tracing/exporter.h"
 #include "tracing/format.h"
@@ -51,6 +52,8 @@ enum trc_option {
     TRC_OPT_RESPONSE_HEADER,
     TRC_OPT_BAGGAGE_TAG,
     TRC_OPT_VARIABLES,
+    TRC_OPT_CAPTURE_REQUEST,
+    TRC_OPT_CAPTURE_RESPONSE,
     TRC_OPT_SEMCONV,
     TRC_OPT_CHECK,
     TRC_OPT_COUNT
@@ -104,6 +107,8 @@ struct trc_settings {
     unsigned response_headers; /* a set: 1u << enum trc_response_header */
     struct trc_slice baggage_tag[TRC_BAGGAGE_TAGS_MAX];
     unsigned baggage_tag_count;
+    struct trc_capture capture[2][TRC_CAPTURES_MAX]; /* by enum trc_direction */
+    unsigned capture_count[2];
     bool check;
     struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */
     unsigned origin_count;

@@ -8,6 +8,7 @@
 #ifndef TRACING_TRACER_H
 #define TRACING_TRACER_H
 
+#include "tracing/capture.h"
 #include "tracing/control.h"
 #include "tracing/journal.h"
 #include "tracing/operations.h"
@@ -39,7 +40,10 @@ struct trc_tracer {
     unsigned baggage_tag_count;
     uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
     uint64_t keep_slow_ns; /* KEEP_SLOW */
-    struct trc_template operation; /* of names; the default if it is empty */
+    const struct trc_capture *capture;          /* request headers that become tags; borrowed */
+    unsigned capture_count;                     /* up to TRC_CAPTURES_MAX */
+    uint8_t capture_variable[TRC_CAPTURES_MAX]; /* where they are in names */
+    struct trc_template operation;              /* of names; the default if it is empty */
     struct trc_operations
         *operations; /* names there have been; NULL: they have no bound; borrowed */
     uint8_t operation_variable[TRC_TEMPLATE_VARIABLES_MAX]; /* where its variables are in names */
@@ -52,7 +56,7 @@ struct trc_tracer {
 };
 
 /* Sets up names and formats of *tracer, which was zeroed, and has its template of operations if
- * that is not to be the default; the rest is the caller's to set.
+ * that is not to be the default, and the headers to capture; the rest is the caller's to set.
  * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC
  * if they are too many, or -EINVAL if two share a header. Thread: startup. */
 int trc_tracer_init(struct trc_tracer *tracer, const struct trc_format *const *extract,
@@ -97,6 +101,10 @@ void trc_tracer_end(struct trc_tracer *tracer, unsigned core, const struct trc_r
 /* A tag; one of that name is replaced. */
 bool trc_tracer_tag(struct trc_tracer *tracer, unsigned core, struct trc_slice name,
                     struct trc_slice value);
+
+/* The tag of a captured header; a value that is too long is cut. */
+bool trc_tracer_header(struct trc_tracer *tracer, unsigned core, struct trc_slice name,
+                       struct trc_slice value);
 
 /* An event with a text. */
 bool trc_tracer_log(struct trc_tracer *tracer, unsigned core, struct trc_slice text);

@@ -145,6 +145,10 @@ const struct trc_environment_source trc_environment_sources[] = {
     {TRC_OPT_EXTRACT, "JAEGER_PROPAGATION", trc_translate_jaeger_extract, 0},
     {TRC_OPT_INJECT, "OTEL_PROPAGATORS", trc_translate_otel_inject, 0},
     {TRC_OPT_INJECT, "JAEGER_PROPAGATION", trc_translate_jaeger_inject, 0},
+    {TRC_OPT_CAPTURE_REQUEST, "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST",
+     trc_translate_capture, 0},
+    {TRC_OPT_CAPTURE_RESPONSE, "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_RESPONSE",
+     trc_translate_capture, 0},
     {TRC_OPT_SEMCONV, "OTEL_SEMCONV_STABILITY_OPT_IN", trc_translate_semconv, 0},
     {TRC_OPT_COUNT, NULL, NULL, 0},
 };

@@ -69,7 +69,8 @@ const char *trc_environment_credentials(struct trc_http_config *http);
 
 trc_translate trc_translate_otel_sampler, trc_translate_jaeger_sampler,
     trc_translate_jaeger_sampling, trc_translate_otel_extract, trc_translate_otel_inject,
-    trc_translate_jaeger_extract, trc_translate_jaeger_inject, trc_translate_semconv;
+    trc_translate_jaeger_extract, trc_translate_jaeger_inject, trc_translate_semconv,
+    trc_translate_capture;
 
 /* Says what is set and means something else here than where it comes from. */
 void trc_environment_mention(void);

@@ -256,6 +256,22 @@ int trc_translate_semconv(const char *value, struct trc_buf *out, char why[TRC_E
     return 0;
 }
 
+/* Each name must be one: OpenTelemetry Python also takes regular expressions. */
+int trc_translate_capture(const char *value, struct trc_buf *out, char why[TRC_ERROR_TEXT_MAX]) {
+    struct trc_slice rest = trc_slice_of(value), item;
+    unsigned count = 0;
+    while (trc_slice_next(&rest, ',', &item)) {
+        if (!trc_capture_is_name(item) || count == TRC_CAPTURES_MAX) {
+            strcpy(why, "not supported (allowed: up to 16 names of headers, separated by commas)");
+            return -EINVAL;
+        }
+        if (count++)
+            trc_buf_put_byte(out, '\n');
+        trc_buf_put_slice(out, item);
+    }
+    return 0;
+}
+
 /* Every peer that has a 64-bit id reads one of 128, too. */
 void trc_environment_mention(void) {
     const char *value = trc_environment_get("JAEGER_TRACEID_128BIT");

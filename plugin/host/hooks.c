@@ -16,7 +16,8 @@ extern struct uwsgi_server uwsgi;
 
 struct hook {
     struct uwsgi_socket *socket;
-    int (*parse)(struct wsgi_request *); /* the parser that was there before */
+    int (*parse)(struct wsgi_request *);       /* the parser that was there before */
+    int (*fix_headers)(struct wsgi_request *); /* likewise */
 };
 
 static struct hook *hooks;
@@ -186,11 +187,15 @@ static void refuse(struct wsgi_request *wsgi_req) {
                       wsgi_req->start_of_request * 1000);
 }
 
-static int parse(struct wsgi_request *wsgi_req) {
+static const struct hook *hook_of(const struct wsgi_request *wsgi_req) {
     unsigned i = 0;
     while (i + 1 < hook_count && hooks[i].socket != wsgi_req->socket)
         i++;
-    int ret = hooks[i].parse(wsgi_req);
+    return &hooks[i];
+}
+
+static int parse(struct wsgi_request *wsgi_req) {
+    int ret = hook_of(wsgi_req)->parse(wsgi_req);
     if (!trc_host.active)
         return ret;
     uint64_t word = atomic_load_explicit(trc_control_word(trc_host.control), memory_order_relaxed);
@@ -201,6 +206,27 @@ static int parse(struct wsgi_request *wsgi_req) {
         begin(wsgi_req);
     else if (ret < 0 && wsgi_req->proto_parser_pos > 0) /* else: connected, and said nothing */
         refuse(wsgi_req);
+    return ret;
+}
+
+/* --- The head of the response -------------------------------------------------------------------
+ */
+
+static void capture(const struct wsgi_request *wsgi_req, struct trc_slice head) {
+    for (unsigned i = 0; i < trc_host.settings.capture_count[TRC_RESPONSE]; i++) {
+        const struct trc_capture *c = &trc_host.settings.capture[TRC_RESPONSE][i];
+        struct trc_slice value = trc_capture_find(c, head);
+        if (value.p)
+            (void)trc_tracer_header(&trc_host.tracer, (unsigned)wsgi_req->async_id, c->tag, value);
+    }
+}
+
+/* uWSGI calls it once, right before it sends the head; at the request's end it has freed that. Only
+ * wrapped when there are headers to capture. */
+static int fix_headers(struct wsgi_request *wsgi_req) {
+    int ret = hook_of(wsgi_req)->fix_headers(wsgi_req);
+    if (trc_host.active && ret == 0)
+        capture(wsgi_req, (struct trc_slice){wsgi_req->headers->buf, wsgi_req->headers->pos});
     return ret;
 }
 
@@ -231,8 +257,10 @@ void trc_hooks_install(void) {
     for (struct uwsgi_socket *s = uwsgi.sockets; s; s = s->next) {
         if (!s->proto)
             continue;
-        hooks[hook_count++] = (struct hook){s, s->proto};
+        hooks[hook_count++] = (struct hook){s, s->proto, s->proto_fix_headers};
         s->proto = parse;
+        if (s->proto_fix_headers && trc_host.settings.capture_count[TRC_RESPONSE])
+            s->proto_fix_headers = fix_headers;
     }
     uwsgi_string_new_list(&uwsgi.after_request_hooks, "trc_request_end");
 }

@@ -65,6 +65,12 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_VARIABLES] = {"tracing-variables", true, false, "false",
                            "give the application TRACING_TRACE_ID, TRACING_SPAN_ID and "
                            "TRACING_SAMPLED"},
+    [TRC_OPT_CAPTURE_REQUEST] = {"tracing-capture-request", false, true, "none",
+                                 "name of a request header to copy to a tag of the span; may be "
+                                 "given several times"},
+    [TRC_OPT_CAPTURE_RESPONSE] = {"tracing-capture-response", false, true, "none",
+                                  "name of a response header to copy to a tag of the span; may be "
+                                  "given several times"},
     [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
                          "names of the tags: http, http/dup or opentracing"},
     [TRC_OPT_CHECK] = {"tracing-check", true, false, "false",

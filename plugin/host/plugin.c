@@ -102,6 +102,8 @@ static void hide_secrets(void) {
 
 static void init_tracer(const struct trc_settings *settings) {
     struct trc_tracer *tracer = &trc_host.tracer;
+    tracer->capture = settings->capture[TRC_REQUEST];
+    tracer->capture_count = settings->capture_count[TRC_REQUEST];
     if (trc_tracer_init(tracer, settings->extract, settings->inject)) {
         uwsgi_log("[tracing] tracing-extract, tracing-inject: too many formats\n");
         exit(1);

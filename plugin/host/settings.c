@@ -205,6 +205,26 @@ static int set_baggage_tag(struct trc_maker *m, struct trc_slice text) {
     return 0;
 }
 
+static int capture(struct trc_maker *m, enum trc_direction direction, struct trc_slice text) {
+    unsigned *count = &m->out->capture_count[direction];
+    int rc = *count < TRC_CAPTURES_MAX
+                 ? trc_capture_make(text, direction, &m->out->capture[direction][*count])
+                 : -EINVAL;
+    m->no_memory |= rc == -ENOMEM;
+    if (rc)
+        return trc_maker_refuse(m, "name of a header, of at most 64 bytes, and 16 of them");
+    (*count)++;
+    return 0;
+}
+
+static int capture_request(struct trc_maker *m, struct trc_slice text) {
+    return capture(m, TRC_REQUEST, text);
+}
+
+static int capture_response(struct trc_maker *m, struct trc_slice text) {
+    return capture(m, TRC_RESPONSE, text);
+}
+
 static int set_check(struct trc_maker *m, struct trc_slice text) {
     return trc_maker_bool(m, text, &m->out->check);
 }
@@ -267,6 +287,8 @@ static const struct {
     {TRC_OPT_RESPONSE_HEADER, set_response_headers, true},
     {TRC_OPT_BAGGAGE_TAG, set_baggage_tag, false},
     {TRC_OPT_VARIABLES, set_variables, true},
+    {TRC_OPT_CAPTURE_REQUEST, capture_request, false},
+    {TRC_OPT_CAPTURE_RESPONSE, capture_response, false},
     {TRC_OPT_SEMCONV, set_semconv, false},
     {TRC_OPT_CHECK, set_check, true},
 };

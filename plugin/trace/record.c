@@ -155,6 +155,17 @@ static void keep_variables(const struct trc_tracer *t, struct trc_slot *slot,
     }
 }
 
+void trc_record_header(struct trc_span *span, struct trc_slice tag, struct trc_slice value) {
+    if (!value.p)
+        return;
+    value = trc_slice_trim(value);
+    if (value.len > TRC_SPAN_TEXT_MAX) {
+        value.len = TRC_SPAN_TEXT_MAX;
+        span->truncated = 1;
+    }
+    (void)trc_span_add_tag(span, TRC_EXTRA_HEADER, tag, value);
+}
+
 /* --- All of it ----------------------------------------------------------------------------- */
 
 void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
@@ -173,6 +184,8 @@ void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struc
     trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);
     span->peer_port = trc_decimal_port(r->value[TRC_FIELD_PEER_PORT]);
+    for (unsigned i = 0; i < t->capture_count; i++)
+        trc_record_header(span, t->capture[i].tag, r->value[t->capture_variable[i]]);
     keep_variables(t, slot, r);
     trc_record_name(t, slot, span);
 }

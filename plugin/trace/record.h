@@ -35,6 +35,9 @@ void trc_record_start(struct trc_slot *slot, struct trc_span *span, uint64_t sta
 void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                         const struct trc_request *request);
 
+/* Writes a captured header, if it is there. Thread: request. */
+void trc_record_header(struct trc_span *span, struct trc_slice tag, struct trc_slice value);
+
 /* Writes what is there of a request that is none. Thread: request. */
 void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                        struct trc_slice method, struct trc_slice target);

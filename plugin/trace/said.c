@@ -28,6 +28,14 @@ bool trc_tracer_tag(struct trc_tracer *t, unsigned core, struct trc_slice name,
     return slot != NULL;
 }
 
+bool trc_tracer_header(struct trc_tracer *t, unsigned core, struct trc_slice name,
+                       struct trc_slice value) {
+    struct trc_slot *slot = open_slot(t, core);
+    if (slot)
+        trc_record_header(trc_slot_span(slot), name, value);
+    return slot != NULL;
+}
+
 bool trc_tracer_log(struct trc_tracer *t, unsigned core, struct trc_slice text) {
     struct trc_slot *slot = open_slot(t, core);
     if (slot)

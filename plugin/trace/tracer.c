@@ -48,6 +48,25 @@ static int activate(struct trc_tracer *t, const struct trc_format *format,
     return 0;
 }
 
+/* A variable that is neither a field nor a header of a format, or is one. */
+static int add_variable(struct trc_tracer *t, struct trc_slice name, uint8_t *index) {
+    int id = trc_names_add(&t->names, name);
+    *index = (uint8_t)id;
+    return id < 0 ? id : 0;
+}
+
+/* What names and tags are made of. Behind the formats, whose headers are in a row. */
+static int add_variables(struct trc_tracer *t) {
+    int rc = t->operation.count
+                 ? 0
+                 : trc_template_parse(TRC_SLICE(TRC_OPERATION_DEFAULT), &t->operation);
+    for (unsigned i = 0; rc == 0 && i < t->operation.variable_count; i++)
+        rc = add_variable(t, trc_template_variable(&t->operation, i), &t->operation_variable[i]);
+    for (unsigned i = 0; rc == 0 && i < t->capture_count; i++)
+        rc = add_variable(t, t->capture[i].variable, &t->capture_variable[i]);
+    return rc;
+}
+
 int trc_tracer_init(struct trc_tracer *t, const struct trc_format *const *extract,
                     const struct trc_format *const *inject) {
     int rc = 0;
@@ -59,14 +78,7 @@ int trc_tracer_init(struct trc_tracer *t, const struct trc_format *const *extrac
         rc = activate(t, *extract, t->extract, &t->extract_count);
     for (; rc == 0 && *inject; inject++)
         rc = activate(t, *inject, t->inject, &t->inject_count);
-    if (rc == 0 && !t->operation.count)
-        rc = trc_template_parse(TRC_SLICE(TRC_OPERATION_DEFAULT), &t->operation);
-    for (unsigned i = 0; rc == 0 && i < t->operation.variable_count; i++) {
-        int id = trc_names_add(&t->names, trc_template_variable(&t->operation, i));
-        t->operation_variable[i] = (uint8_t)id;
-        rc = id < 0 ? id : 0;
-    }
-    return rc;
+    return rc ? rc : add_variables(t);
 }
 
 int trc_tracer_seed(struct trc_tracer *t) {

@@ -211,6 +211,8 @@ tracing-trust all
 tracing-response-header none
 tracing-baggage-tag none
 tracing-variables false
+tracing-capture-request none
+tracing-capture-response none
 tracing-semconv
 tracing-check false
 TABLE

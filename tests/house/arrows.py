@@ -18,7 +18,7 @@ HEADERS = {
     'propagate': 'format',
     'encode': 'attributes encoder',
     'send': 'fetch otlp_answer sender',
-    'trace': 'control exclude journal operations request sampler strategies template tracer trust',
+    'trace': 'capture control exclude journal operations request sampler strategies template tracer trust',
     'report': 'exporter reporter sampling_answer sampling_poller watcher',
     'host': 'packet response settings',
 }

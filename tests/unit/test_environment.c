@@ -26,6 +26,14 @@ static void say_tag(const char *key) {
     say("-");
 }
 
+static void say_captured(enum trc_direction direction) {
+    for (unsigned i = 0; i < s.capture_count[direction]; i++)
+        say("%s%.*s", i ? "," : "", (int)s.capture[direction][i].header.len,
+            s.capture[direction][i].header.p);
+    if (!s.capture_count[direction])
+        say("-");
+}
+
 static void say_exporters(void) {
     for (unsigned i = 0; i < s.exporter_count; i++)
         say("%s%s", i ? " " : "", s.exporter[i].url);
@@ -108,6 +116,10 @@ static void ask(const char *what) {
         say_formats(s.extract);
     else if (strcmp(what, "inject") == 0)
         say_formats(s.inject);
+    else if (strcmp(what, "capture.request") == 0)
+        say_captured(TRC_REQUEST);
+    else if (strcmp(what, "capture.response") == 0)
+        say_captured(TRC_RESPONSE);
     else if (strcmp(what, "semconv") == 0)
         say("%s", names[s.exporter[0].semconv]);
     else if (strcmp(what, "warns") == 0)
