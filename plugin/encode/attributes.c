@@ -8,6 +8,7 @@
  * their own, and this runs once a span and exporter.
  */
 #include "tracing/attributes.h"
+#include "tracing/clock.h"
 #include "tracing/decimal.h"
 #include <signal.h>
 
@@ -26,6 +27,7 @@ enum key {
     REQUEST_METHOD_ORIGINAL,
     URL_SCHEME,
     URL_PATH,
+    URL_QUERY,
     SERVER_ADDRESS,
     SERVER_PORT,
     CLIENT_ADDRESS,
@@ -36,10 +38,12 @@ enum key {
     RESPONSE_STATUS_CODE,
     REQUEST_BODY_SIZE,
     RESPONSE_BODY_SIZE,
+    HTTP_ROUTE,
     ERROR_TYPE,
     UWSGI_WORKER,
     UWSGI_CORE,
     UWSGI_APP,
+    UWSGI_QUEUE_US,
     UWSGI_REFUSED,
     SAMPLER_TYPE,
     SAMPLER_PARAM,
@@ -68,6 +72,7 @@ const struct trc_attribute_key trc_attribute_keys[] = {
     [REQUEST_METHOD_ORIGINAL] = {KEY("http.request.method_original", STRING)},
     [URL_SCHEME] = {KEY("url.scheme", STRING)},
     [URL_PATH] = {KEY("url.path", STRING)},
+    [URL_QUERY] = {KEY("url.query", STRING)},
     [SERVER_ADDRESS] = {KEY("server.address", STRING)},
     [SERVER_PORT] = {KEY("server.port", INT)},
     [CLIENT_ADDRESS] = {KEY("client.address", STRING)},
@@ -78,10 +83,12 @@ const struct trc_attribute_key trc_attribute_keys[] = {
     [RESPONSE_STATUS_CODE] = {KEY("http.response.status_code", INT)},
     [REQUEST_BODY_SIZE] = {KEY("http.request.body.size", INT)},
     [RESPONSE_BODY_SIZE] = {KEY("http.response.body.size", INT)},
+    [HTTP_ROUTE] = {KEY("http.route", STRING)},
     [ERROR_TYPE] = {KEY("error.type", STRING)},
     [UWSGI_WORKER] = {KEY("uwsgi.worker", INT)},
     [UWSGI_CORE] = {KEY("uwsgi.core", INT)},
     [UWSGI_APP] = {KEY("uwsgi.app", STRING)},
+    [UWSGI_QUEUE_US] = {KEY("uwsgi.queue_us", INT)},
     [UWSGI_REFUSED] = {KEY("uwsgi.refused", BOOL)},
     [SAMPLER_TYPE] = {KEY("sampler.type", STRING)},
     /* Jaeger's clients write a bool for const and a double for the others: one name, two types. */
@@ -224,8 +231,8 @@ static struct trc_slice death_name(uint8_t death) {
 }
 
 /* What error.type says, absent if nothing went wrong. A slice must point at bytes that live, hence
- * every status of 500 to 999 in digits. How the request ended says more than a status it had set.
- */
+ * every status of 500 to 999 in digits. How the request ended says more than a status it had set,
+ * and what the application threw more than the status that made of it. */
 static struct trc_slice error_type(const struct trc_span *span, enum trc_semconv semconv) {
     static const char statuses[] = HUNDRED("5") HUNDRED("6") HUNDRED("7") HUNDRED("8") HUNDRED("9");
 
@@ -233,6 +240,9 @@ static struct trc_slice error_type(const struct trc_span *span, enum trc_semconv
         return death_name(span->death);
     if (span->outcome == TRC_OUTCOME_ABANDONED)
         return TRC_SLICE("abandoned");
+    const struct trc_slice exception = trc_span_get(span, TRC_STR_EXCEPTION);
+    if (exception.p)
+        return exception;
     if (span->status < 500 || !(semconv & TRC_SEMCONV_HTTP))
         return (struct trc_slice){NULL, 0};
     if (span->status > 999)
@@ -264,6 +274,7 @@ static inline void add_http(struct list *l) {
     const struct trc_span *span = l->span;
     const struct trc_slice method = trc_span_get(span, TRC_STR_METHOD);
     const struct trc_slice peer = trc_span_get(span, TRC_STR_PEER);
+    const struct trc_slice client = trc_span_get(span, TRC_STR_CLIENT);
 
     if (method.p && trc_method_known(method)) {
         add_string(l, REQUEST_METHOD, method);
@@ -273,8 +284,9 @@ static inline void add_http(struct list *l) {
     }
     add_span_string(l, URL_SCHEME, TRC_STR_SCHEME);
     add_span_string(l, URL_PATH, TRC_STR_PATH);
+    add_span_string(l, URL_QUERY, TRC_STR_QUERY);
     add_server(l, trc_span_get(span, TRC_STR_HOST));
-    add_string(l, CLIENT_ADDRESS, peer);
+    add_string(l, CLIENT_ADDRESS, client.p ? client : peer);
     add_string(l, NETWORK_PEER_ADDRESS, peer);
     if (span->peer_port)
         add_int(l, NETWORK_PEER_PORT, span->peer_port);
@@ -307,6 +319,9 @@ static inline void add_sampler(struct list *l) {
         add_string(l, SAMPLER_TYPE, TRC_SLICE("lowerbound"));
         add_double(l, SAMPLER_PARAM, l->span->sampler_param);
         break;
+    case TRC_SAMPLER_KEEP: /* the reason is in the span; the sampler that refused it has no part */
+        add_string(l, SAMPLER_TYPE, TRC_SLICE("keep"));
+        break;
     }
 }
 
@@ -318,10 +333,15 @@ unsigned trc_attributes(const struct trc_span *span, enum trc_semconv semconv,
         add_opentracing(&l);
     if (semconv & TRC_SEMCONV_HTTP)
         add_http(&l);
+    else /* peer.* is the other end of the connection, whoever spoke through it */
+        add_span_string(&l, CLIENT_ADDRESS, TRC_STR_CLIENT);
+    add_span_string(&l, HTTP_ROUTE, TRC_STR_ROUTE);
     add_string(&l, ERROR_TYPE, error_type(span, semconv));
     add_int(&l, UWSGI_WORKER, span->worker);
     add_int(&l, UWSGI_CORE, span->core);
     add_span_string(&l, UWSGI_APP, TRC_STR_APP);
+    if (span->queue_ns)
+        add_int(&l, UWSGI_QUEUE_US, span->queue_ns / TRC_NS_PER_US);
     if (span->outcome == TRC_OUTCOME_REFUSED)
         add_int(&l, UWSGI_REFUSED, 1);
     add_sampler(&l);

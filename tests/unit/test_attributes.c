@@ -236,26 +236,87 @@ static void peer_by_its_family(void **state) {
     assert_false(has_key(&span, TRC_SEMCONV_HTTP, "network.peer.port"));
 }
 
+/* Where proxies tell of a client, the peer stays the peer, and the client is told in each set. */
+static void a_client_behind_a_peer(void **state) {
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    spans_set(&span, TRC_STR_PEER, "192.0.2.17");
+    assert_false(has_key(&span, TRC_SEMCONV_OPENTRACING, "client.address"));
+    spans_set(&span, TRC_STR_CLIENT, "2001:db8::17");
+    for (int semconv = 1; semconv <= 3; semconv++)
+        assert_true(has(&span, semconv, "client.address='2001:db8::17'"));
+    for (int semconv = 2; semconv <= 3; semconv++) {
+        assert_true(has(&span, semconv, "peer.ipv4='192.0.2.17'"));
+        assert_false(has_key(&span, semconv, "peer.ipv6"));
+    }
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "network.peer.address='192.0.2.17'"));
+}
+
+static void route_query_and_queue(void **state) {
+    static const struct {
+        uint64_t queue_ns;
+        const char *line; /* NULL: not there */
+    } rows[] = {{0, NULL},
+                {1, "uwsgi.queue_us=0"},
+                {1999, "uwsgi.queue_us=1"},
+                {UINT64_C(3000000000), "uwsgi.queue_us=3000000"}};
+    struct trc_span span;
+
+    (void)state;
+    trc_span_clear(&span);
+    for (int semconv = 1; semconv <= 3; semconv++) {
+        assert_false(has_key(&span, semconv, "http.route"));
+        assert_false(has_key(&span, semconv, "url.query"));
+    }
+    spans_set(&span, TRC_STR_ROUTE, "/users/{id}");
+    spans_set(&span, TRC_STR_QUERY, "a=1&b");
+    spans_set(&span, TRC_STR_URL, "http://h/users/7?a=1&b");
+    for (int semconv = 1; semconv <= 3; semconv++) {
+        const bool http = semconv & TRC_SEMCONV_HTTP;
+        assert_true(has(&span, semconv, "http.route='/users/{id}'"));
+        assert_int_equal(has(&span, semconv, "url.query='a=1&b'"), http);
+        assert_int_equal(has_key(&span, semconv, "url.query"), http);
+        assert_int_equal(has(&span, semconv, "http.url='http://h/users/7?a=1&b'"),
+                         semconv != TRC_SEMCONV_HTTP);
+    }
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int semconv = 1; semconv <= 3; semconv++) {
+            span.queue_ns = rows[i].queue_ns;
+            if (rows[i].line)
+                assert_true(has(&span, semconv, rows[i].line));
+            else
+                assert_false(has_key(&span, semconv, "uwsgi.queue_us"));
+        }
+}
+
 /* error and error.type: by status and outcome, in each set (NULL: not there). */
 static void errors(void **state) {
     static const struct {
         uint16_t status;
         uint8_t outcome, error;
-        const char *http, *opentracing;
+        const char *http, *opentracing, *exception;
     } cases[] = {
-        {200, TRC_OUTCOME_ANSWERED, 0, NULL, NULL},
-        {499, TRC_OUTCOME_ANSWERED, 0, NULL, NULL},
-        {500, TRC_OUTCOME_ANSWERED, 1, "error.type='500'", NULL},
-        {503, TRC_OUTCOME_ANSWERED, 1, "error.type='503'", NULL},
-        {599, TRC_OUTCOME_ANSWERED, 1, "error.type='599'", NULL},
-        {610, TRC_OUTCOME_ANSWERED, 1, "error.type='610'", NULL},
-        {999, TRC_OUTCOME_ANSWERED, 1, "error.type='999'", NULL},
-        {1000, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL},
-        {65535, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL},
-        {0, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'"},
-        {500, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'"},
-        {0, TRC_OUTCOME_ABANDONED, 1, "error.type='abandoned'", "error.type='abandoned'"},
-        {400, TRC_OUTCOME_REFUSED, 0, NULL, NULL},
+        {200, TRC_OUTCOME_ANSWERED, 0, NULL, NULL, ""},
+        {499, TRC_OUTCOME_ANSWERED, 0, NULL, NULL, ""},
+        {500, TRC_OUTCOME_ANSWERED, 1, "error.type='500'", NULL, ""},
+        {503, TRC_OUTCOME_ANSWERED, 1, "error.type='503'", NULL, ""},
+        {599, TRC_OUTCOME_ANSWERED, 1, "error.type='599'", NULL, ""},
+        {610, TRC_OUTCOME_ANSWERED, 1, "error.type='610'", NULL, ""},
+        {999, TRC_OUTCOME_ANSWERED, 1, "error.type='999'", NULL, ""},
+        {1000, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL, ""},
+        {65535, TRC_OUTCOME_ANSWERED, 1, "error.type='_OTHER'", NULL, ""},
+        {0, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'", ""},
+        {500, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'", ""},
+        {0, TRC_OUTCOME_ABANDONED, 1, "error.type='abandoned'", "error.type='abandoned'", ""},
+        {400, TRC_OUTCOME_REFUSED, 0, NULL, NULL, ""},
+        {500, TRC_OUTCOME_ANSWERED, 1, "error.type='KeyError'", "error.type='KeyError'",
+         "KeyError"},
+        {0, TRC_OUTCOME_ANSWERED, 1, "error.type='KeyError'", "error.type='KeyError'", "KeyError"},
+        {500, TRC_OUTCOME_KILLED, 1, "error.type='killed'", "error.type='killed'", "KeyError"},
+        {500, TRC_OUTCOME_ABANDONED, 1, "error.type='abandoned'", "error.type='abandoned'",
+         "KeyError"},
     };
     struct trc_span span;
 
@@ -265,6 +326,7 @@ static void errors(void **state) {
         span.status = cases[i].status;
         span.outcome = cases[i].outcome;
         span.error = cases[i].error;
+        spans_set(&span, TRC_STR_EXCEPTION, cases[i].exception);
         for (int semconv = 1; semconv <= 3; semconv++) {
             const char *want = semconv & TRC_SEMCONV_HTTP ? cases[i].http : cases[i].opentracing;
             const bool error = (semconv & TRC_SEMCONV_OPENTRACING) && cases[i].error;
@@ -357,6 +419,9 @@ static void samplers_and_debug_id(void **state) {
         span.sampler_param = 0.25;
         assert_true(has(&span, semconv, "sampler.type='lowerbound'"));
         assert_true(has(&span, semconv, "sampler.param=0.25"));
+        span.sampler_type = TRC_SAMPLER_KEEP; /* no part of any sampler */
+        assert_true(has(&span, semconv, "sampler.type='keep'"));
+        assert_false(has_key(&span, semconv, "sampler.param"));
         spans_set(&span, TRC_STR_DEBUG_ID, "find me");
         assert_true(has(&span, semconv, "jaeger-debug-id='find me'"));
     }
@@ -404,6 +469,8 @@ int main(void) {
         cmocka_unit_test(server_address_and_port),
         cmocka_unit_test(protocol_version),
         cmocka_unit_test(peer_by_its_family),
+        cmocka_unit_test(a_client_behind_a_peer),
+        cmocka_unit_test(route_query_and_queue),
         cmocka_unit_test(errors),
         cmocka_unit_test(deaths),
         cmocka_unit_test(a_request_without_a_status),
