@@ -12,6 +12,7 @@
  * and costs one comparison a span; a sizing pass would cost as much as the writing. The head can
  * only be written by finish, since the list header of the spans has the length of their count.
  */
+#include "events.h"
 #include "jaeger_internal.h"
 #include "keys.h"
 #include "plain.h"
@@ -37,15 +38,23 @@
 /* Tags that are not in the list of attributes: error, w3c.tracestate. */
 #define EXTRA_MAX 2
 #define TAGS_MAX (TRC_ATTR_MAX + EXTRA_MAX)
-/* Tags with names of others, w3c.tracestate too; what is of the arena does not overlap. */
+/* Fields of a Log, which are tags, and `event`; a Log but for these; and their lists. */
+#define LOG_FIELDS_MAX (TRC_EVENT_ATTRIBUTES_MAX + 1)
+#define LOG_MAX (3 + TRC_THRIFT_VARINT64_MAX + 3 + 1 + TRC_THRIFT_VARINT32_MAX + 1)
+#define LOGS_MAX (TRC_SPAN_EVENTS_MAX * LOG_MAX + 3 + 1 + TRC_THRIFT_VARINT32_MAX)
+/* Tags with names of others, w3c.tracestate too, and fields of events; what is of the arena does
+ * not overlap. */
 #define NAMED_MAX                                                                                  \
-    ((TRC_SPAN_TAGS_MAX + 1) * (NAME_MAX_MORE + TRC_THRIFT_PREFIX_MAX + 1) + 3 * TRC_SPAN_ARENA)
+    ((TRC_SPAN_TAGS_MAX + 1 + TRC_SPAN_EVENTS_MAX * LOG_FIELDS_MAX) *                              \
+         (NAME_MAX_MORE + TRC_THRIFT_PREFIX_MAX + 1) +                                             \
+     TRC_EVENT_COPIES * 3 * TRC_SPAN_ARENA)
 /* A list of one SpanRef. */
 #define LINK_MAX (3 + TRC_THRIFT_VARINT32_MAX + 4 * (3 + TRC_THRIFT_VARINT64_MAX) + 1)
-/* Fields 1-10 of a Span with one string, its stop byte, a link and all tags. The lead is extra. */
+/* Fields 1-11 of a Span with one string, its stop byte, a link, all tags and events. The lead is
+ * extra. */
 #define SPAN_MAX                                                                                   \
     (10 * (3 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + LINK_MAX +                              \
-     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + TRC_THRIFT_SLACK)
+     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + LOGS_MAX + TRC_THRIFT_SLACK)
 
 struct trc_encoder {
     bool compact, bare;
@@ -129,12 +138,36 @@ TRC_THRIFT_INLINE char *put_link(char *at, const struct trc_span *span, const bo
     return at;
 }
 
+/* The events: Span field 11, a list of Log {1: timestamp, 2: fields}. What an event is called is
+ * its field `event` (OpenTracing's semantic_conventions.md), of which Jaeger 2 makes its name
+ * again. */
+static __attribute__((noinline)) char *put_events(char *at, const struct trc_span *span,
+                                                  enum trc_semconv semconv, bool plain,
+                                                  bool compact) {
+    at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 11, 1, compact);
+    at = trc_thrift_put_list(at, trc_event_count(span), compact);
+    for (struct trc_event event = {.count = 0}; trc_event_next(span, semconv, &event);) {
+        const struct trc_attribute name = {
+            .key = TRC_ATTR_NAMED, .name = TRC_SLICE("event"), .s = event.name};
+        at = trc_thrift_put_field(at, TRC_THRIFT_I64, 1, 1, compact);
+        at = trc_thrift_put_i64(at, (int64_t)(event.unix_ns / TRC_NS_PER_US), compact);
+        at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 2, 1, compact);
+        at = trc_thrift_put_list(at, 1 + event.count, compact);
+        at = put_named(at, &name, true, compact);
+        for (unsigned i = 0; i < event.count; i++)
+            at = put_named(at, &event.attributes[i], plain, compact);
+        *at++ = 0; /* end of Log */
+    }
+    return at;
+}
+
 /* struct Span of jaeger.thrift: all eight required fields, always; without one of them the
  * receiver's decoder gives up the whole batch. The parent is not among the references: the receiver
  * makes one out of parentSpanId. */
-TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
-                                 const struct trc_span *span, const struct trc_attribute *a,
-                                 unsigned count, const bool compact) {
+TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_encoder *e, const struct trc_span *span,
+                                 const struct trc_attribute *a, unsigned count,
+                                 const bool compact) {
+    const struct trc_jaeger_constants *const c = &e->constants;
     const bool plain = trc_plain(span->arena, span->arena_len, false);
     struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
     const int64_t start_us = (int64_t)(span->start_unix_ns / TRC_NS_PER_US);
@@ -162,13 +195,15 @@ TRC_THRIFT_INLINE char *put_span(char *at, const struct trc_jaeger_constants *c,
     at = trc_thrift_put_field(at, TRC_THRIFT_I64, 9, 1, compact);
     at = trc_thrift_put_i64(at, duration_us, compact);
     at = put_tags(at, c, lead_of(c, span), a, count, plain, compact);
+    if (__builtin_expect(span->event_count != 0, 0))
+        at = put_events(at, span, e->semconv, plain, compact);
     *at++ = 0; /* end of Span */
     return at;
 }
 
 TRC_THRIFT_INLINE int add(struct trc_encoder *e, const struct trc_span *span,
                           const struct trc_attribute *a, unsigned count, const bool compact) {
-    char *const at = put_span(e->at, &e->constants, span, a, count, compact);
+    char *const at = put_span(e->at, e, span, a, count, compact);
 
     if (__builtin_expect(at > e->limit, 0))
         return at - e->at > e->limit - e->spans ? -EMSGSIZE : -ENOSPC;

@@ -11,6 +11,7 @@
  * first and then found to fit or not; keys and the brackets around them are constant, and made
  * once.
  */
+#include "events.h"
 #include "json_put.h"
 #include "otlp.h"
 #include <errno.h>
@@ -28,13 +29,17 @@
 #define STRING_MAX (TRC_JSON_GROWTH * TRC_SPAN_ARENA)
 /* Any other value with what closes the attribute. */
 #define VALUE_MAX (TRC_JSON_NUMBER_MAX + 8)
-/* What stands around names and values of tags; they themselves do not overlap. */
+/* What stands around names and values of tags; they themselves do not overlap. The same of events,
+ * whose names are ours. */
 #define TAGS_MAX (TRC_SPAN_TAGS_MAX * 80 + STRING_MAX)
+#define EVENTS_MAX                                                                                 \
+    (TRC_SPAN_EVENTS_MAX * (128 + TRC_EVENT_ATTRIBUTES_MAX * (80 + TRC_EVENT_NAME_MAX)) +          \
+     TRC_EVENT_COPIES * STRING_MAX)
 /* Fixed parts of a span: names, ids, times, brackets, a link. */
 #define FIXED_MAX 512
 #define SPAN_MAX                                                                                   \
     (FIXED_MAX + 2 * STRING_MAX + TRC_ATTR_OWN_MAX * (PREFIX_MAX + STRING_MAX + VALUE_MAX) +       \
-     TAGS_MAX + PREFIX_MAX)
+     TAGS_MAX + EVENTS_MAX + PREFIX_MAX)
 
 struct prefix {
     char bytes[PREFIX_MAX];
@@ -123,6 +128,34 @@ static __attribute__((noinline)) char *put_link(char *at, const struct trc_span 
     return AT(at, "}]");
 }
 
+/* One Event object, with a comma before it. */
+static char *put_event(char *at, const struct trc_event *event) {
+    at = trc_json_u64(AT(at, ",{\"timeUnixNano\":\""), event->unix_ns);
+    at = trc_json_text_at(AT(at, "\",\"name\":\""), event->name);
+    at = AT(at, "\"");
+    if (event->count) {
+        at = AT(at, ",\"attributes\":");
+        char *const first = at;
+        for (unsigned i = 0; i < event->count; i++)
+            at = put_named(at, &event->attributes[i]);
+        *first = '['; /* in place of the first attribute's comma */
+        *at++ = ']';
+    }
+    return AT(at, "}");
+}
+
+static __attribute__((noinline)) char *put_events(char *at, const struct trc_span *span,
+                                                  enum trc_semconv semconv) {
+    at = AT(at, ",\"events\":");
+    char *const first = at;
+    for (struct trc_event event = {.count = 0}; trc_event_next(span, semconv, &event);)
+        at = put_event(at, &event);
+    if (at == first)
+        at++;
+    *first = '['; /* in place of the first event's comma */
+    return AT(at, "]");
+}
+
 /* One Span object, with a comma before it: the first one's becomes the list's bracket. */
 static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *span) {
     struct trc_attribute list[TRC_ATTR_MAX];
@@ -155,6 +188,8 @@ static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *sp
     at = trc_json_u64(at, span->start_unix_ns + span->duration_ns);
     at = AT(at, "\",\"attributes\":");
     at = put_attributes(e, at, list, count, plain);
+    if (__builtin_expect(span->event_count != 0, 0))
+        at = put_events(at, span, e->semconv);
     if (__builtin_expect(span->link_span_id != 0, 0))
         at = put_link(at, span);
     if (span->error)

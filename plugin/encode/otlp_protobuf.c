@@ -9,10 +9,11 @@
  * Fields and numbers: opentelemetry-proto, collector/trace/v1, trace/v1, resource/v1, common/v1;
  * the encoding: protobuf.dev/programming-guides/encoding. A length stands before what it measures.
  * For an attribute it is known before its bytes are written, since there is one string in it; a
- * span is written behind room for a length of two bytes, which it nearly always has, and moved if
- * it has another. So every length is as short as it can be, as all other writers have it. As in
- * jaeger.c a span is written first and then found to fit or not.
+ * span or an event is written behind room for a length of two bytes, which it nearly always has,
+ * and moved if it has another. So every length is as short as it can be, as all other writers have
+ * it. As in jaeger.c a span is written first and then found to fit or not.
  */
+#include "events.h"
 #include "otlp.h"
 #include "plain.h"
 #include "thrift_put.h" /* its varints and short strings are protobuf's */
@@ -29,6 +30,10 @@
 #define FIXED64(field) ((field) << 3 | 1)
 #define BYTES(field) ((field) << 3 | 2)
 #define FIXED32(field) ((field) << 3 | 5)
+
+/* KeyValues: fields of Span and of Event. */
+#define SPAN_ATTRIBUTE 9
+#define EVENT_ATTRIBUTE 3
 
 /* A whole attribute whose value is empty, but for what the value itself takes: of one size, so that
  * copying it takes a few moves and no call (make fails if a name does not fit).
@@ -50,9 +55,15 @@ struct prefix {
 #define STRING_MAX (PREFIX_MAX + 4 * LEN_MAX + 3 * TRC_SPAN_ARENA)
 /* All other fields of a Span: ids, name, state, kind, times, a link, status, flags. */
 #define FIELDS_MAX (256 + 2 * STRING_MAX)
-/* What stands around names and values of tags; they themselves do not overlap. */
+/* What stands around names and values of tags; they themselves do not overlap. The same of events,
+ * whose names are ours. */
 #define TAGS_MAX (TRC_SPAN_TAGS_MAX * 6 * (1 + LEN_MAX) + 3 * TRC_SPAN_ARENA)
-#define SPAN_MAX (FIELDS_MAX + TRC_ATTR_OWN_MAX * STRING_MAX + TAGS_MAX + SLACK + PREFIX_MAX)
+#define EVENTS_MAX                                                                                 \
+    (TRC_SPAN_EVENTS_MAX *                                                                         \
+         (64 + TRC_EVENT_ATTRIBUTES_MAX * (6 * (1 + LEN_MAX) + TRC_EVENT_NAME_MAX)) +              \
+     TRC_EVENT_COPIES * 3 * TRC_SPAN_ARENA)
+#define SPAN_MAX                                                                                   \
+    (FIELDS_MAX + TRC_ATTR_OWN_MAX * STRING_MAX + TAGS_MAX + EVENTS_MAX + SLACK + PREFIX_MAX)
 
 /* Tags and lengths of the head. */
 #define HEAD_MAX (2 * (1 + LEN_MAX))
@@ -113,17 +124,32 @@ static inline char *put_string(char *at, unsigned field, struct trc_slice s, boo
     return trc_thrift_put_string(put_byte(at, BYTES(field)), s, plain, true);
 }
 
-/* KeyValue {1: key, 2: AnyValue {1: string}}, as field 9 of the Span; or as an `array`, AnyValue
- * {5: ArrayValue {1: AnyValue {1: string}}}. Key and value are UTF-8; the value may lie in the way
- * of what is written before it. */
-static char *put_pair(char *at, struct trc_slice key, struct trc_slice value, bool array) {
+/* Where the fields of a message are written that begins at `at`: behind room for its own field and
+ * a length of two bytes. */
+#define ROOM (1 + 2)
+
+/* Puts field and length before the `len` bytes at `at + ROOM`; returns their end. */
+static inline char *put_around(char *at, unsigned field, size_t len) {
+    const size_t width = varint_len(len);
+
+    if (__builtin_expect(width != 2, 0))
+        memmove(at + 1 + width, at + ROOM, len);
+    put_varint(put_byte(at, BYTES(field)), len);
+    return at + 1 + width + len;
+}
+
+/* KeyValue {1: key, 2: AnyValue {1: string}}, as `field`; or as an `array`, AnyValue {5: ArrayValue
+ * {1: AnyValue {1: string}}}. Key and value are UTF-8; the value may lie in the way of what is
+ * written before it. */
+static char *put_pair(char *at, unsigned field, struct trc_slice key, struct trc_slice value,
+                      bool array) {
     const size_t one = 1 + varint_len(value.len) + value.len;
     const size_t list = 1 + varint_len(one) + one;
     const size_t any = array ? 1 + varint_len(list) + list : one;
     const size_t pair = 1 + varint_len(key.len) + key.len + 1 + varint_len(any) + any;
     char head[PREFIX_MAX + 6 * LEN_MAX + 3 * UINT8_MAX + SLACK], *end = head;
 
-    end = put_varint(put_byte(end, BYTES(9)), pair);
+    end = put_varint(put_byte(end, BYTES(field)), pair);
     end = put_varint(put_byte(end, BYTES(1)), key.len);
     memcpy(end, key.p, key.len);
     end = put_varint(put_byte(end + key.len, BYTES(2)), any);
@@ -138,7 +164,7 @@ static char *put_pair(char *at, struct trc_slice key, struct trc_slice value, bo
 }
 
 /* What need not be UTF-8, made so. */
-static __attribute__((noinline)) char *put_unclean(char *at, struct trc_slice key,
+static __attribute__((noinline)) char *put_unclean(char *at, unsigned field, struct trc_slice key,
                                                    struct trc_slice value, bool array) {
     char name[3 * UINT8_MAX];
     struct trc_buf k = trc_buf_over(name, sizeof(name));
@@ -146,7 +172,7 @@ static __attribute__((noinline)) char *put_unclean(char *at, struct trc_slice ke
 
     trc_utf8_put(&k, key);
     trc_utf8_put(&v, value);
-    return put_pair(at, trc_buf_slice(&k), trc_buf_slice(&v), array);
+    return put_pair(at, field, trc_buf_slice(&k), trc_buf_slice(&v), array);
 }
 
 /* A string whose lengths are not all of one byte, or that is not ASCII. */
@@ -154,8 +180,8 @@ static __attribute__((noinline)) char *put_long(char *at, const struct prefix *p
                                                 struct trc_slice s, bool plain) {
     const struct trc_slice key = {prefix->bytes + 4, (uint8_t)prefix->bytes[3]};
 
-    return plain || trc_utf8_valid(s) ? put_pair(at, key, s, false)
-                                      : put_unclean(at, key, s, false);
+    return plain || trc_utf8_valid(s) ? put_pair(at, SPAN_ATTRIBUTE, key, s, false)
+                                      : put_unclean(at, SPAN_ATTRIBUTE, key, s, false);
 }
 
 static inline char *put_attribute(char *at, const struct prefix *prefix,
@@ -190,6 +216,21 @@ static inline char *put_attribute(char *at, const struct prefix *prefix,
     }
 }
 
+/* Field 11 of the Span: Event {1: time, 2: name, 3: attributes}. */
+static __attribute__((noinline)) char *put_events(char *at, const struct trc_span *span,
+                                                  enum trc_semconv semconv) {
+    for (struct trc_event event = {.count = 0}; trc_event_next(span, semconv, &event);) {
+        char *const fields = at + ROOM;
+        char *end = put_fixed64(put_byte(fields, FIXED64(1)), event.unix_ns);
+        end = put_string(end, 2, event.name, true);
+        for (unsigned i = 0; i < event.count; i++)
+            end = put_unclean(end, EVENT_ATTRIBUTE, event.attributes[i].name, event.attributes[i].s,
+                              false);
+        at = put_around(at, 11, (size_t)(end - fields));
+    }
+    return at;
+}
+
 static __attribute__((noinline)) char *put_link(char *at, const struct trc_span *span) {
     char *const len = at + 1;
 
@@ -220,8 +261,10 @@ static char *put_fields(const struct trc_encoder *e, char *at, const struct trc_
     at = put_fixed64(put_byte(at, FIXED64(8)), span->start_unix_ns + span->duration_ns);
     for (unsigned i = 0; i < count; i++)
         at = __builtin_expect(list[i].key == TRC_ATTR_NAMED, 0)
-                 ? put_unclean(at, list[i].name, list[i].s, list[i].array)
+                 ? put_unclean(at, SPAN_ATTRIBUTE, list[i].name, list[i].s, list[i].array)
                  : put_attribute(at, &e->prefix[list[i].key], &list[i], plain);
+    if (__builtin_expect(span->event_count != 0, 0))
+        at = put_events(at, span, e->semconv);
     if (__builtin_expect(span->link_span_id != 0, 0))
         at = put_link(at, span);
     if (span->error) { /* Status {3: code} */
@@ -233,14 +276,9 @@ static char *put_fields(const struct trc_encoder *e, char *at, const struct trc_
 }
 
 static int add(struct trc_encoder *e, const struct trc_span *span) {
-    char *const fields = e->at + 1 + 2;
-    const size_t len = (size_t)(put_fields(e, fields, span) - fields);
-    const size_t width = varint_len(len);
-    char *const at = e->at + 1 + width + len;
+    char *const fields = e->at + ROOM;
+    char *const at = put_around(e->at, 2, (size_t)(put_fields(e, fields, span) - fields));
 
-    if (__builtin_expect(width != 2, 0))
-        memmove(e->at + 1 + width, fields, len);
-    put_varint(put_byte(e->at, BYTES(2)), len);
     if (__builtin_expect(at > e->limit, 0))
         return at - e->at > e->limit - e->spans ? -EMSGSIZE : -ENOSPC;
     e->at = at;
@@ -343,7 +381,7 @@ static int prefix_init(struct prefix *prefix, const struct trc_attribute_key *ke
     char bytes[PREFIX_MAX + 8];
     struct trc_buf b = trc_buf_over(bytes, sizeof(bytes));
 
-    put_value(&b, 9, &(struct trc_otlp_fact){.key = key->name, .type = key->type});
+    put_value(&b, SPAN_ATTRIBUTE, &(struct trc_otlp_fact){.key = key->name, .type = key->type});
     if (b.overflow || b.len - cut[key->type] > PREFIX_MAX)
         return -E2BIG;
     prefix->len = (uint8_t)(b.len - cut[key->type]);

@@ -11,7 +11,12 @@
  * writes and reads back where that says nothing (pkg/translator/zipkin).
  *
  * - Tags are the span's attributes, as text. Not those Zipkin has a place for: span.kind is `kind`,
- *   the peer's address and port are `remoteEndpoint`, if the address is one.
+ *   the peer's address and port are `remoteEndpoint`, if the address is one. Where proxies tell of
+ *   a client that is who called, and the peer stays in tags.
+ * - Events are annotations that people can read, which is what Zipkin shows: the text of a log; of
+ *   an exception a line and the stack. But OpenTelemetry's collector splits them at each `|`, loses
+ *   what is behind one, and refuses a whole list when there is no JSON between two: such text has
+ *   the collector's own form (name, attributes, how many are missing), in which nothing is lost.
  * - `error` is there only when the span failed, whatever its value: so it is `true`, the one value
  *   that all readers understand, beside error.type, which says what happened.
  * - There is no resource: each span repeats `localEndpoint`, and as tags what tells processes apart
@@ -23,6 +28,7 @@
  * As in jaeger.c a span is written first and then found to fit or not; all that is constant in it
  * is made once.
  */
+#include "events.h"
 #include "json_put.h"
 #include "resource.h"
 #include "tracing/clock.h"
@@ -42,14 +48,17 @@
 #define FIXED_MAX 640
 /* What stands around names and values of tags; they themselves do not overlap. */
 #define TAGS_MAX (TRC_SPAN_TAGS_MAX * 8 + STRING_MAX)
+/* What stands around an event; the objects of those that are one, and twice as much again: see
+ * put_whole. */
+#define EVENTS_MAX (TRC_SPAN_EVENTS_MAX * (64 + TRC_EVENT_NAME_MAX) + 3 * TRC_EVENT_OBJECTS_MAX)
 #define SPAN_MAX                                                                                   \
     (FIXED_MAX + STRING_MAX + TRC_ATTR_OWN_MAX * (PREFIX_MAX + STRING_MAX + 1) + TAGS_MAX +        \
-     PREFIX_MAX)
+     EVENTS_MAX + PREFIX_MAX)
 
 /* What becomes of an attribute. */
 enum place {
     TAG,
-    REMOTE, /* in remoteEndpoint, if there is one; else a tag */
+    REMOTE, /* in remoteEndpoint, if that is the peer; else a tag */
     NOWHERE,
 };
 
@@ -127,23 +136,95 @@ static int family_of(struct trc_slice s) {
     return inet_pton(family, text, &address) == 1 ? family : 0;
 }
 
-/* The peer, or nothing; *there tells. */
-static char *put_remote(char *at, const struct trc_span *span, bool *there) {
-    const struct trc_slice peer = trc_span_get(span, TRC_STR_PEER);
-    const int family = family_of(peer);
+/* Who called: the client, where one is told of, else the peer, else nobody. *is_peer: it is the
+ * peer. */
+static char *put_remote(char *at, const struct trc_span *span, bool *is_peer) {
+    struct trc_slice remote = trc_span_get(span, TRC_STR_CLIENT);
+    int family = family_of(remote);
 
-    *there = family != 0;
-    if (!*there)
-        return at;
+    *is_peer = false;
+    if (!family) {
+        remote = trc_span_get(span, TRC_STR_PEER);
+        family = family_of(remote);
+        if (!family)
+            return at;
+        *is_peer = true;
+    }
     at = family == AF_INET ? AT(at, ",\"remoteEndpoint\":{\"ipv4\":\"")
                            : AT(at, ",\"remoteEndpoint\":{\"ipv6\":\"");
-    memcpy(at, peer.p, peer.len);
-    at = AT(at + peer.len, "\"");
-    if (span->peer_port) {
+    memcpy(at, remote.p, remote.len);
+    at = AT(at + remote.len, "\"");
+    if (*is_peer && span->peer_port) {
         at = AT(at, ",\"port\":");
         at = trc_json_u64(at, span->peer_port);
     }
     return AT(at, "}");
+}
+
+/* --- Events ----------------------------------------------------------------------------------- */
+
+#define PARTS_MAX 5
+
+/* What people read of an event, into parts[PARTS_MAX]; returns how many there are, at least one. */
+static unsigned text_of(const struct trc_event *event, struct trc_slice *parts) {
+    const struct trc_extra *x = &event->extra;
+    unsigned count = 0;
+
+    if (x->value.len) /* of a log, which has nothing else */
+        parts[count++] = x->value;
+    if (x->type.len)
+        parts[count++] = x->type;
+    if (x->message.len) {
+        if (count)
+            parts[count++] = TRC_SLICE(": ");
+        parts[count++] = x->message;
+    }
+    if (x->stack.len) {
+        if (count)
+            parts[count++] = TRC_SLICE("\n");
+        parts[count++] = x->stack;
+    }
+    if (!count)
+        parts[count++] = event->name;
+    return count;
+}
+
+/* The collector's form. What stands in it is text inside text: it is written, moved out of the way,
+ * and escaped to where it was; its escapes are reverse solidi and quotation marks, so it becomes at
+ * most twice as long. */
+static char *put_whole(char *at, const struct trc_event *event) {
+    at = AT(trc_json_text_at(at, event->name), "|");
+    const size_t len = (size_t)(trc_event_object(at, event, false) - at);
+    memcpy(at + 2 * len, at, len);
+    at = trc_json_text_at(at, (struct trc_slice){at + 2 * len, len});
+    return AT(at, "|0");
+}
+
+static char *put_value(char *at, const struct trc_event *event) {
+    struct trc_slice parts[PARTS_MAX];
+    const unsigned count = text_of(event, parts);
+
+    for (unsigned i = 0; i < count; i++)
+        if (memchr(parts[i].p, '|', parts[i].len))
+            return put_whole(at, event);
+    for (unsigned i = 0; i < count; i++)
+        at = put_string(at, parts[i], false);
+    return at;
+}
+
+static __attribute__((noinline)) char *put_annotations(char *at, const struct trc_span *span,
+                                                       enum trc_semconv semconv) {
+    at = AT(at, ",\"annotations\":");
+    char *const first = at;
+    for (struct trc_event event = {.count = 0}; trc_event_next(span, semconv, &event);) {
+        at = trc_json_u64(AT(at, ",{\"timestamp\":"), event.unix_ns / TRC_NS_PER_US);
+        at = put_value(AT(at, ",\"value\":\""), &event);
+        at = AT(at, "\"}");
+    }
+    if (at == first)
+        at++;
+    *first = '['; /* in place of the first one's comma */
+    return AT(at, "]");
 }
 
 /* --- A span ----------------------------------------------------------------------------------- */
@@ -230,6 +311,8 @@ static char *put_span(struct trc_encoder *e, char *at, const struct trc_span *sp
     at = trc_json_u64(AT(at, ",\"duration\":"), duration_us ? duration_us : 1); /* 0 is unknown */
     if (span->flags & TRC_FLAG_DEBUG)
         at = AT(at, ",\"debug\":true");
+    if (__builtin_expect(span->event_count != 0, 0))
+        at = put_annotations(at, span, e->semconv);
     at = put_remote(at, span, &remote);
     const size_t kind = span->kind == TRC_KIND_SERVER ? 0 : sizeof(KIND) - 1;
     memcpy(at, e->constant.p + kind, e->constant.len - kind);

@@ -20,8 +20,11 @@
  * two facts and both endpoints, of 510.
  *
  * Nor has it a place for a link, which becomes the tags link.trace_id and link.span_id, nor for
- * the tracestate, which is left out.
+ * the tracestate, which is left out. The fields of an event are its annotation's value, as an
+ * object of JSON: Jaeger's converter makes fields of it again (model/converter/thrift/zipkin,
+ * getLogFields), and no text of an application's can be one of the words that mean something here.
  */
+#include "events.h"
 #include "keys.h"
 #include "plain.h"
 #include "thrift_put.h"
@@ -43,17 +46,20 @@
 /* Tags that are not in the list of attributes: error, link.trace_id, link.span_id. */
 #define EXTRA_MAX 3
 #define TAGS_MAX (TRC_ATTR_MAX + EXTRA_MAX)
-/* Tags with names of others, those of a link too; what is of the arena does not overlap. */
+/* Tags with names of others, those of a link too; what is of the arena does not overlap. Events. */
 #define NAMED_MAX                                                                                  \
     ((TRC_SPAN_TAGS_MAX + 2) *                                                                     \
          (NAME_MAX_MORE + TRC_THRIFT_PREFIX_MAX + TRC_ZIPKIN_ANNOTATION_END) +                     \
      3 * TRC_SPAN_ARENA)
+#define EVENTS_MAX                                                                                 \
+    (TRC_SPAN_EVENTS_MAX * (2 + TRC_THRIFT_VARINT64_MAX + TRC_THRIFT_VARINT32_MAX + 1) +           \
+     TRC_EVENT_OBJECTS_MAX)
 /* The address of `ca`, and two stop bytes. */
 #define ADDRESS_MAX (TRC_THRIFT_VARINT32_MAX + 1 + TRC_THRIFT_VARINT32_MAX + 2 + 2 + 16 + 2)
 /* A span but for its constants: twelve fields, two times of annotations, an address, all tags. */
 #define SPAN_MAX                                                                                   \
     (14 * (1 + TRC_THRIFT_VARINT64_MAX) + STRING_MAX + 1 + ADDRESS_MAX +                           \
-     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + TRC_THRIFT_SLACK)
+     (TRC_ATTR_OWN_MAX + EXTRA_MAX) * TAG_MAX + NAMED_MAX + EVENTS_MAX + TRC_THRIFT_SLACK)
 
 struct trc_encoder {
     unsigned count; /* of spans in the message */
@@ -120,7 +126,9 @@ static char *put_attributes(char *at, const struct trc_encoder *e, const struct 
     return at;
 }
 
-/* `ca`, the client's address: Endpoint {1: ipv4, 2: port, 3: service_name, 4: ipv6}. */
+/* `ca`, which Zipkin calls the client's address: Endpoint {1: ipv4, 2: port, 3: service_name,
+ * 4: ipv6}. Jaeger makes peer.* of it, so it is the peer's on this wire, whomever proxies tell of.
+ */
 static char *put_peer(char *at, const struct trc_zipkin_constants *c,
                       const struct trc_zipkin_address *address, uint16_t port) {
     at = trc_thrift_put_bytes(at, c->peer.p, c->peer.len);
@@ -159,11 +167,31 @@ static char *put_annotation(char *at, int64_t time_us, struct trc_slice rest) {
     return trc_thrift_put_bytes(at, rest.p, rest.len);
 }
 
-/* Fields 1 to 6: ids, name, and the annotations that make it a server's span, if it is one. A root
- * has no parent, rather than one of 0, which Jaeger's sanitizer reports as an error of the span. */
-static char *put_front(char *at, const struct trc_zipkin_constants *c, const struct trc_span *span,
+/* Annotation {1: timestamp, 2: value} of each event. */
+static __attribute__((noinline)) char *put_events(char *at, const struct trc_span *span,
+                                                  enum trc_semconv semconv) {
+    for (struct trc_event event = {.count = 0}; trc_event_next(span, semconv, &event);) {
+        at = trc_thrift_put_field(at, TRC_THRIFT_I64, 1, 1, true);
+        at = trc_thrift_put_i64(at, (int64_t)(event.unix_ns / TRC_NS_PER_US), true);
+        at = trc_thrift_put_field(at, TRC_THRIFT_STRING, 2, 1, true);
+        char *const object = at + TRC_THRIFT_VARINT32_MAX;
+        const size_t len = (size_t)(trc_event_object(object, &event, true) - object);
+        at = trc_thrift_put_len(at, len, true);
+        memmove(at, object, len);
+        at += len;
+        *at++ = 0; /* end of Annotation */
+    }
+    return at;
+}
+
+/* Fields 1 to 6: ids, name, and the annotations: those that make it a server's span, if it is one,
+ * and its events. A root has no parent, rather than one of 0, which Jaeger's sanitizer reports as
+ * an error of the span. */
+static char *put_front(char *at, const struct trc_encoder *e, const struct trc_span *span,
                        int64_t start_us, int64_t duration_us, bool plain) {
     struct trc_slice name = trc_span_get(span, TRC_STR_NAME);
+    const bool server = __builtin_expect(span->kind == TRC_KIND_SERVER, 1);
+    const unsigned events = __builtin_expect(span->event_count != 0, 0) ? trc_event_count(span) : 0;
 
     if (!name.p)
         name = TRC_SLICE("HTTP");
@@ -178,11 +206,12 @@ static char *put_front(char *at, const struct trc_zipkin_constants *c, const str
         at = trc_thrift_put_i64(at, (int64_t)span->parent_id, true);
     }
     at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 6, span->parent_id ? 1 : 2, true);
-    if (__builtin_expect(span->kind != TRC_KIND_SERVER, 0))
-        return trc_thrift_put_list(at, 0, true);
-    at = trc_thrift_put_list(at, 2, true);
-    at = put_annotation(at, start_us, c->sr);
-    return put_annotation(at, start_us + duration_us, c->ss);
+    at = trc_thrift_put_list(at, (server ? 2 : 0) + events, true);
+    if (server) {
+        at = put_annotation(at, start_us, e->c.sr);
+        at = put_annotation(at, start_us + duration_us, e->c.ss);
+    }
+    return events ? put_events(at, span, e->semconv) : at;
 }
 
 /* Fields 9 to 12. */
@@ -242,7 +271,7 @@ static int add(struct trc_encoder *e, const struct trc_span *span) {
         duration_us = 1; /* in Zipkin 0 is: not known */
     if (has_peer && e->semconv & TRC_SEMCONV_OPENTRACING)
         count = without_peer(e, list, count);
-    char *at = put_front(e->at, &e->c, span, start_us, duration_us, plain);
+    char *at = put_front(e->at, e, span, start_us, duration_us, plain);
     at = trc_thrift_put_field(at, TRC_THRIFT_LIST, 8, 2, true);
     const unsigned leading = e->c.lead_count + (local ? 1 - e->c.component_count : 0);
     at = trc_thrift_put_list(at, has_peer + leading + count, true);

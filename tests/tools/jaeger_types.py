@@ -118,7 +118,7 @@ ZipkinAnnotation = struct(
     'Annotation',
     (1, REQUIRED, TType.I64, 'timestamp', None),
     (2, REQUIRED, TType.STRING, 'value', 'BINARY'),
-    (3, REQUIRED, TType.STRUCT, 'host', of(ZipkinEndpoint)))
+    (3, OPTIONAL, TType.STRUCT, 'host', of(ZipkinEndpoint)))
 
 ZipkinBinaryAnnotation = struct(
     'BinaryAnnotation',

@@ -17,6 +17,7 @@ Python expressions over one span's keys:
     name flags           operation name; Jaeger's flags (None for OTLP; Zipkin knows only debug)
     start_us duration_us microseconds
     tags types           {key: value}, {key: STRING|DOUBLE|BOOL|LONG|BINARY}
+    logs                 events: list of {timestamp: microseconds, fields: {event: its name, key: value}}
     service process process_types   of the process (resource)
     seq stats message bytes source received wire   of the datagram
     references           Thrift: list of {type, trace, span}, such as FOLLOWS_FROM of a link
@@ -49,6 +50,12 @@ def otlp_attributes(attributes):
     return values, types
 
 
+def otlp_logs(events):
+    for event in events or ():
+        fields, _ = otlp_attributes(event.get('attributes'))
+        yield {'timestamp': int(event['timeUnixNano']) // 1000, 'fields': dict(fields, event=event['name'])}
+
+
 def otlp_spans(request):
     for resource_spans in request['resourceSpans']:
         process, process_types = otlp_attributes(resource_spans['resource'].get('attributes'))
@@ -62,7 +69,8 @@ def otlp_spans(request):
                     'flags': span.get('flags'), 'kind': span.get('kind'),
                     'status_code': span.get('status', {}).get('code', 0),
                     'start_us': start // 1000, 'duration_us': (end - start) // 1000,
-                    'tags': tags, 'types': types, 'service': process.get('service.name'),
+                    'tags': tags, 'types': types, 'logs': list(otlp_logs(span.get('events'))),
+                    'service': process.get('service.name'),
                     'process': process, 'process_types': process_types, 'wire': 'otlp.json',
                     'seq': None, 'stats': None, 'source': None}
 

@@ -12,6 +12,7 @@ Each span is a dictionary; see spans.py for what the keys mean. Raises on anythi
 order. Used by collector.py, and by whoever receives such bytes in another way.
 """
 import ipaddress
+import json
 import struct
 
 from thrift.protocol.TBinaryProtocol import TBinaryProtocolAccelerated
@@ -148,14 +149,13 @@ def zipkin_tags(annotations):
     return values, types, peer, local
 
 
-def zipkin_server(span):
+def zipkin_server(span, annotations):
     """(service, address) of a server's span, whose annotations must agree with its times."""
     hosts = []
     expected = (b'sr', span.timestamp), (b'ss', span.timestamp + span.duration)
-    if len(span.annotations) != len(expected):
-        raise Malformed('%d annotations' % len(span.annotations))
-    for annotation, wanted in zip(span.annotations, expected):
-        annotation.check()
+    if len(annotations) != len(expected):
+        raise Malformed('%d annotations with a host' % len(annotations))
+    for annotation, wanted in zip(annotations, expected):
         if (annotation.value, annotation.timestamp) != wanted:
             raise Malformed('annotation %r at %d' % (annotation.value, annotation.timestamp))
         hosts.append((text(annotation.host.service_name), address_of(annotation.host)))
@@ -164,13 +164,25 @@ def zipkin_server(span):
     return hosts[0]
 
 
+def zipkin_log(annotation):
+    """An event, whose value is an object of text, of which Jaeger's converter makes its fields."""
+    fields = json.loads(text(annotation.value))
+    if not fields or not all(isinstance(value, str) for value in fields.values()):
+        raise Malformed('annotation %r' % annotation.value)
+    return {'timestamp': annotation.timestamp, 'fields': fields}
+
+
 def zipkin_spans(spans):
     for span in spans:
         span.check()
+        for annotation in span.annotations:
+            annotation.check()
+        of_server = [annotation for annotation in span.annotations if annotation.host]
+        logs = [zipkin_log(annotation) for annotation in span.annotations if not annotation.host]
         tags, types, peer, local = zipkin_tags(span.binary_annotations)
-        if local and span.annotations:
-            raise Malformed('a local span with annotations')
-        service, address = local or zipkin_server(span)
+        if local and of_server:
+            raise Malformed("a local span with annotations of a server's")
+        service, address = local or zipkin_server(span, of_server)
         process = {'ip': address} if address else {}
         process_types = {'ip': 'STRING'} if address else {}
         for key, name in ZIPKIN_PROCESS.items():
@@ -182,6 +194,6 @@ def zipkin_spans(spans):
             'parent': '%016x' % unsigned(span.parent_id or 0),
             'name': text(span.name), 'flags': 2 if span.debug else 0,
             'start_us': span.timestamp, 'duration_us': span.duration,
-            'tags': tags, 'types': types, 'logs': [], 'references': [], 'peer': peer,
+            'tags': tags, 'types': types, 'logs': logs, 'references': [], 'peer': peer,
             'service': service, 'process': process, 'process_types': process_types,
             'seq': None, 'stats': None}

@@ -122,7 +122,8 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     span->duration_ns = spans_random_number(r) >> 8;
     span->request_bytes = spans_random_number(r) >> 1;
     span->response_bytes = spans_random_number(r) >> 1;
-    span->sampler_type = (uint8_t)(trc_random_next(r) % 5);
+    span->queue_ns = trc_random_next(r) % 2 ? spans_random_number(r) : 0;
+    span->sampler_type = (uint8_t)(trc_random_next(r) % (TRC_SAMPLER_KEEP + 1));
     span->sampler_param =
         (double)(trc_random_next(r) >> 11) * 0x1p-53 * (double)(1 << trc_random_next(r) % 8);
     span->worker = (uint16_t)spans_random_number(r);
@@ -148,6 +149,11 @@ static inline void spans_random(struct trc_random *r, struct trc_span *span) {
     spans_random_set(r, span, TRC_STR_USER_AGENT, TRC_SPAN_TEXT_MAX);
     spans_random_set(r, span, TRC_STR_APP, TRC_SPAN_TEXT_MAX);
     spans_random_set(r, span, TRC_STR_DEBUG_ID, TRC_SPAN_TOKEN_MAX);
+    spans_random_set(r, span, TRC_STR_QUERY, TRC_SPAN_TEXT_MAX);
+    spans_random_set(r, span, TRC_STR_ROUTE, TRC_SPAN_TEXT_MAX);
+    spans_random_set(r, span, TRC_STR_EXCEPTION, TRC_SPAN_EXCEPTION_TYPE_MAX);
+    if (trc_random_next(r) % 2)
+        spans_set(span, TRC_STR_CLIENT, peers[trc_random_next(r) % 3]);
     trc_span_seal(span);
 }
 
@@ -157,35 +163,60 @@ struct spans_head {
     uint8_t kind, name_len;
 };
 
-/* Puts as many tags as there may be over all of the arena from `off` on, each with `name_max` bytes
- * of what it has as its name. */
-static inline void spans_fill_with_tags(struct trc_span *span, size_t off, size_t name_max) {
-    const size_t share = (span->arena_len - off) / TRC_SPAN_TAGS_MAX;
+/* The bytes of an event that are not text. */
+#define SPANS_EVENT_FIXED (sizeof(uint64_t) + 2 * sizeof(uint16_t))
 
-    if (share <= sizeof(struct spans_head))
+/* Makes the `len` bytes at `at` an event of the kind, whose texts are what they are but for the
+ * first of them. */
+static inline void spans_fill_event(char *at, size_t len, enum trc_extra_kind kind,
+                                    uint64_t after_ns) {
+    const size_t third = (len - SPANS_EVENT_FIXED) / 3;
+    const uint16_t lens[2] = {(uint16_t)third, (uint16_t)third};
+
+    memcpy(at, &after_ns, sizeof(after_ns));
+    if (kind == TRC_EXTRA_EXCEPTION)
+        memcpy(at + sizeof(after_ns), lens, sizeof(lens));
+}
+
+/* Puts as many tags and events as there may be over all of the arena from `off` on, each tag with
+ * `name_max` bytes of what it has as its name. */
+static inline void spans_fill_with_extras(struct trc_span *span, size_t off, size_t name_max) {
+    const unsigned count = TRC_SPAN_TAGS_MAX + TRC_SPAN_EVENTS_MAX;
+    const size_t share = (span->arena_len - off) / count;
+
+    if (share <= sizeof(struct spans_head) + SPANS_EVENT_FIXED)
         return;
     span->extra_first = (uint16_t)(off + 1);
-    for (unsigned i = 0; i < TRC_SPAN_TAGS_MAX; i++, off += share) {
-        const bool last = i + 1 == TRC_SPAN_TAGS_MAX;
+    for (unsigned i = 0; i < count; i++, off += share) {
+        const bool last = i + 1 == count, event = i % 3 == 2;
         const size_t len = (last ? span->arena_len - off : share) - sizeof(struct spans_head);
         const size_t name_len = len < name_max ? len : name_max;
         const struct spans_head head = {
             .next = last ? 0 : (uint16_t)(off + share + 1),
             .len = (uint16_t)len,
             .used = (uint16_t)len,
-            .kind = i % 2 ? TRC_EXTRA_TAG : TRC_EXTRA_HEADER,
-            .name_len = (uint8_t)(name_len < UINT8_MAX ? name_len : UINT8_MAX),
+            .kind = event   ? (i % 2 ? TRC_EXTRA_LOG : TRC_EXTRA_EXCEPTION)
+                    : i % 2 ? TRC_EXTRA_TAG
+                            : TRC_EXTRA_HEADER,
+            .name_len = (uint8_t)(event                  ? 0
+                                  : name_len < UINT8_MAX ? name_len
+                                                         : UINT8_MAX),
         };
-        memcpy(span->arena + off, &head, sizeof(head));
-        span->arena[off + sizeof(head)] = (char)('0' + i); /* no two names alike */
+        char *const at = span->arena + off;
+        memcpy(at, &head, sizeof(head));
+        if (event)
+            spans_fill_event(at + sizeof(head), len, head.kind, i * UINT64_C(1000003));
+        else
+            at[sizeof(head)] = (char)('0' + i); /* no two names alike */
         span->extra_last = (uint16_t)(off + 1);
     }
     span->tag_count = TRC_SPAN_TAGS_MAX;
+    span->event_count = TRC_SPAN_EVENTS_MAX;
 }
 
 /* The largest span trc_span_check lets through: half of the arena, whose bytes are
- * text[TRC_SPAN_ARENA], is every string, and half of it tags. (More would have their heads, and so
- * zeros, in strings, which Thrift's C types end there.) */
+ * text[TRC_SPAN_ARENA], is every string, and half of it tags and events. (More would have their
+ * heads, and so zeros, in strings, which Thrift's C types end there.) */
 static inline void spans_largest(struct trc_span *span, const char *text) {
     trc_span_clear(span);
     span->trace_hi = span->trace_lo = span->span_id = span->parent_id = UINT64_MAX;
@@ -193,6 +224,7 @@ static inline void spans_largest(struct trc_span *span, const char *text) {
     span->start_unix_ns = UINT64_MAX / 2;
     span->duration_ns = UINT64_MAX / 2;
     span->request_bytes = span->response_bytes = INT64_MAX;
+    span->queue_ns = UINT64_MAX;
     span->flags = TRC_FLAG_SAMPLED;
     span->outcome = TRC_OUTCOME_KILLED;
     span->worker = span->core = span->status = span->peer_port = UINT16_MAX;
@@ -203,12 +235,39 @@ static inline void spans_largest(struct trc_span *span, const char *text) {
     span->arena_len = TRC_SPAN_ARENA;
     for (int i = 0; i < TRC_STR_COUNT; i++)
         span->str[i] = (struct trc_str){0, TRC_SPAN_ARENA / 2};
-    spans_fill_with_tags(span, TRC_SPAN_ARENA / 2, UINT16_MAX);
+    spans_fill_with_extras(span, TRC_SPAN_ARENA / 2, UINT16_MAX);
     trc_span_seal(span);
 }
 
-/* Adds what a caller's context brings to any span: a link, a tracestate, attributes under names of
- * their own (no two alike, and no name that other attributes have). */
+/* A text of up to `max` bytes in out[max]: of any length, or none. */
+static inline struct trc_slice spans_random_slice(struct trc_random *r, char *out, size_t max) {
+    const size_t len = trc_random_next(r) % 3 ? trc_random_next(r) % (max + 1) : 0;
+
+    spans_random_text(r, out, len);
+    return (struct trc_slice){out, len};
+}
+
+/* Adds events of each kind to any span, as many as have room. */
+static inline void spans_random_events(struct trc_random *r, struct trc_span *span) {
+    char text[TRC_SPAN_LOG_MAX], message[100], stack[TRC_SPAN_EXCEPTION_STACK_MAX];
+
+    if (trc_random_next(r) % 2)
+        return;
+    for (uint64_t i = trc_random_next(r) % (TRC_SPAN_EVENTS_MAX + 1); i > 0; i--) {
+        const size_t max = trc_random_next(r) % 4 ? 60 : sizeof(text);
+        const uint64_t after_ns = spans_random_number(r) >> 1;
+        if (trc_random_next(r) % 2)
+            trc_span_add_log(span, after_ns, spans_random_slice(r, text, max));
+        else
+            trc_span_add_exception(span, after_ns, spans_random_slice(r, text, 40),
+                                   spans_random_slice(r, message, sizeof(message)),
+                                   spans_random_slice(r, stack, 2 * max));
+    }
+}
+
+/* Adds what a caller's context and the application bring to any span: a link, a tracestate,
+ * attributes under names of their own (no two alike, and no name that other attributes have),
+ * events. */
 static inline void spans_random_claims(struct trc_random *r, struct trc_span *span) {
     char name[TRC_SPAN_TOKEN_MAX], value[TRC_SPAN_TEXT_MAX];
 
@@ -220,6 +279,7 @@ static inline void spans_random_claims(struct trc_random *r, struct trc_span *sp
         span->link_span_id = spans_random_number(r);
     }
     spans_random_set(r, span, TRC_STR_STATE, TRC_SPAN_STATE_MAX);
+    spans_random_events(r, span);
     for (uint64_t i = trc_random_next(r) % (TRC_SPAN_TAGS_MAX + 1); i > 0; i--) {
         const size_t name_len = 1 + trc_random_next(r) % sizeof(name);
         const size_t value_len = trc_random_next(r) % sizeof(value);
@@ -232,7 +292,7 @@ static inline void spans_random_claims(struct trc_random *r, struct trc_span *sp
     trc_span_seal(span);
 }
 
-/* Lets the strings and tags of any span lie anywhere in their parts of its arena, as
+/* Lets the strings, tags and events of any span lie anywhere in their parts of its arena, as
  * trc_span_check lets them: what is read back from shared memory need not be what was written. */
 static inline void spans_scramble(struct trc_random *r, struct trc_span *span) {
     const size_t all = span->arena_len, end = all - trc_random_next(r) % (all + 1);
@@ -245,7 +305,8 @@ static inline void spans_scramble(struct trc_random *r, struct trc_span *span) {
         span->str[i] = (struct trc_str){(uint16_t)off, (uint16_t)len};
     }
     span->extra_first = span->extra_last = 0;
-    spans_fill_with_tags(span, end, 1 + trc_random_next(r) % 8);
+    span->tag_count = span->event_count = 0;
+    spans_fill_with_extras(span, end, 1 + trc_random_next(r) % 8);
 }
 
 /* What OTLP says of a span as attributes, in list[TRC_ATTR_MAX]: all but what Span has a field for.

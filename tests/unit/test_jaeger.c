@@ -7,6 +7,7 @@
 #include "tracing/version.h"
 #include "unit.h"
 
+#include "../../plugin/encode/events.h"
 #include "../../plugin/encode/jaeger_internal.h"
 #include "thrift_read.h"
 
@@ -183,6 +184,24 @@ static void check_tags(const GPtrArray *tags, const struct trc_span *want,
     assert_int_equal(tags->len, at);
 }
 
+static void check_logs(const Span *got, const struct trc_span *want, enum trc_semconv semconv) {
+    struct trc_event event = {.count = 0};
+    unsigned at = 0;
+
+    assert_int_equal(got->__isset_logs, want->event_count != 0);
+    if (!got->__isset_logs)
+        return;
+    while (trc_event_next(want, semconv, &event)) {
+        const Log *log = g_ptr_array_index(got->logs, at++);
+        assert_true(log->timestamp == (int64_t)(event.unix_ns / 1000));
+        assert_int_equal(log->fields->len, 1 + event.count);
+        check_string(g_ptr_array_index(log->fields, 0), "event", clean(event.name));
+        for (unsigned i = 0; i < event.count; i++)
+            check_attribute(g_ptr_array_index(log->fields, 1 + i), &event.attributes[i]);
+    }
+    assert_int_equal(got->logs->len, at);
+}
+
 static void check_span(const Span *got, const struct trc_span *want, enum trc_semconv semconv) {
     const struct trc_slice name = trc_span_get(want, TRC_STR_NAME);
 
@@ -195,7 +214,7 @@ static void check_span(const Span *got, const struct trc_span *want, enum trc_se
     assert_true(got->startTime == (int64_t)(want->start_unix_ns / 1000));
     assert_true(got->duration == (int64_t)(want->duration_ns / 1000));
     check_link(got, want);
-    assert_false(got->__isset_logs);
+    check_logs(got, want, semconv);
     assert_true(got->__isset_tags);
     check_tags(got->tags, want, semconv);
 }

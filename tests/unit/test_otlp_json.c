@@ -11,6 +11,8 @@
 #include <locale.h>
 #include <math.h>
 
+#include "../../plugin/encode/events.h"
+
 /* Let malloc say no, as it does without a sanitizer. */
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
@@ -126,8 +128,24 @@ static void check_attribute(json_t *got, const struct trc_attribute *a) {
     }
 }
 
+static void check_events(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
+    struct trc_event event = {.count = 0};
+    unsigned count = 0;
+
+    while (trc_event_next(want, semconv, &event)) {
+        json_t *one = json_array_get(got, count++), *list = json_object_get(one, "attributes");
+        check_number(member(one, "timeUnixNano"), event.unix_ns);
+        check_text(member(one, "name"), event.name);
+        assert_int_equal(json_array_size(list), event.count);
+        for (unsigned i = 0; i < event.count; i++)
+            check_attribute(json_array_get(list, i), &event.attributes[i]);
+        assert_int_equal(json_object_size(one), 2 + (event.count != 0));
+    }
+    assert_int_equal(json_array_size(got), count);
+}
+
 /* Returns how many members that is. */
-static unsigned check_claims(json_t *got, const struct trc_span *want) {
+static unsigned check_claims(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
     const struct trc_slice state = trc_span_get(want, TRC_STR_STATE);
 
     if (state.p)
@@ -139,7 +157,9 @@ static unsigned check_claims(json_t *got, const struct trc_span *want) {
         assert_int_equal(json_integer_value(member(link, "flags")), 0x300);
         assert_int_equal(json_object_size(link), 3);
     }
-    return (state.p != NULL) + (want->link_span_id != 0);
+    if (want->event_count)
+        check_events(member(got, "events"), want, semconv);
+    return (state.p != NULL) + (want->link_span_id != 0) + (want->event_count != 0);
 }
 
 static void check_span(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
@@ -169,8 +189,8 @@ static void check_span(json_t *got, const struct trc_span *want, enum trc_semcon
         assert_int_equal(json_integer_value(member(member(got, "status"), "code")), 2);
     else
         assert_null(json_object_get(got, "status"));
-    assert_int_equal(json_object_size(got),
-                     8 + (want->parent_id != 0) + (want->error != 0) + check_claims(got, want));
+    assert_int_equal(json_object_size(got), 8 + (want->parent_id != 0) + (want->error != 0) +
+                                                check_claims(got, want, semconv));
 }
 
 static json_t *resource_spans(json_t *root) {
@@ -218,6 +238,10 @@ static void a_message_in_full(void **state) {
         "{\"key\":\"uwsgi.refused\",\"value\":{\"boolValue\":true}},"
         "{\"key\":\"sampler.type\",\"value\":{\"stringValue\":\"probabilistic\"}},"
         "{\"key\":\"sampler.param\",\"value\":{\"doubleValue\":0.1}}],"
+        "\"events\":[{\"timeUnixNano\":\"1556604172355738123\",\"name\":\"log\"},"
+        "{\"timeUnixNano\":\"1556604172355737125\",\"name\":\"exception\",\"attributes\":["
+        "{\"key\":\"exception.type\",\"value\":{\"stringValue\":\"KeyError\"}},"
+        "{\"key\":\"exception.message\",\"value\":{\"stringValue\":\"'a'\"}}]}],"
         "\"status\":{\"code\":2}},";
     const struct trc_resource bare = {
         .service = TRC_SLICE("s"), .client_uuid = UINT64_C(0x00c0ffee12345678), .pid = 17};
@@ -241,6 +265,8 @@ static void a_message_in_full(void **state) {
     span.sampler_param = 0.1;
     span.error = 1;
     spans_set(&span, TRC_STR_NAME, "GET");
+    trc_span_add_log(&span, 1000, TRC_SLICE(""));
+    trc_span_add_exception(&span, 2, TRC_SLICE("KeyError"), TRC_SLICE("'a'"), TRC_SLICE(""));
     assert_int_equal(ops->add(e, &span), 0);
     assert_int_equal(ops->add(e, &span), 0);
     struct trc_slice message = ops->finish(e, 1, &no_losses);

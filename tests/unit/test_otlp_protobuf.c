@@ -11,6 +11,8 @@
 #include <endian.h>
 #include <math.h>
 
+#include "../../plugin/encode/events.h"
+
 /* Let malloc say no, as it does without a sanitizer. */
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
@@ -131,6 +133,24 @@ static void check_link(const Otlp__Span *got, const struct trc_span *want) {
     assert_int_equal(got->links[0]->flags, 0x300);
 }
 
+static void check_events(const Otlp__Span *got, const struct trc_span *want,
+                         enum trc_semconv semconv) {
+    struct trc_event event = {.count = 0};
+    size_t count = 0;
+
+    while (trc_event_next(want, semconv, &event)) {
+        assert_true(count < got->n_events);
+        const Otlp__Span__Event *one = got->events[count++];
+        check_known(&one->base);
+        assert_true(one->time_unix_nano == event.unix_ns);
+        check_text(one->name, event.name);
+        assert_int_equal(one->n_attributes, event.count);
+        for (unsigned i = 0; i < event.count; i++)
+            check_attribute(one->attributes[i], &event.attributes[i]);
+    }
+    assert_int_equal(got->n_events, count);
+}
+
 static void check_span(const Otlp__Span *got, const struct trc_span *want,
                        enum trc_semconv semconv) {
     struct trc_attribute list[TRC_ATTR_MAX];
@@ -154,6 +174,7 @@ static void check_span(const Otlp__Span *got, const struct trc_span *want,
     assert_int_equal(got->n_attributes, count);
     for (unsigned i = 0; i < count; i++)
         check_attribute(got->attributes[i], &list[i]);
+    check_events(got, want, semconv);
     check_link(got, want);
     assert_int_equal(got->status != NULL, want->error);
     if (got->status) {
@@ -215,6 +236,8 @@ static void a_message_in_full(void **state) {
     span.core = 300;
     spans_set(&span, TRC_STR_STATE, "a=b");
     trc_span_add_tag(&span, TRC_EXTRA_TAG, TRC_SLICE("tenant"), TRC_SLICE("blue"));
+    trc_span_add_log(&span, 1000, TRC_SLICE("cache miss"));
+    trc_span_add_exception(&span, 2, TRC_SLICE("KeyError"), TRC_SLICE("'a'"), TRC_SLICE("Trace"));
     span.link_trace_lo = 0x12;
     span.link_span_id = 0x34;
     for (int round = 0; round < 2; round++) { /* the second message begins anew */
@@ -248,6 +271,19 @@ static void a_message_in_full(void **state) {
         assert_int_equal(attribute(got->attributes, 19, "uwsgi.refused")->bool_value, 1);
         assert_true(attribute(got->attributes, 19, "sampler.param")->double_value == 0.1);
         assert_string_equal(attribute(got->attributes, 19, "tenant")->string_value, "blue");
+        assert_int_equal(got->n_events, 2);
+        assert_true(got->events[0]->time_unix_nano == UINT64_C(1556604172355738123));
+        assert_string_equal(got->events[0]->name, "log");
+        assert_int_equal(got->events[0]->n_attributes, 1);
+        assert_string_equal(got->events[0]->attributes[0]->key, "message");
+        assert_string_equal(got->events[0]->attributes[0]->value->string_value, "cache miss");
+        assert_true(got->events[1]->time_unix_nano == UINT64_C(1556604172355737125));
+        assert_string_equal(got->events[1]->name, "exception");
+        Otlp__KeyValue *const *fields = got->events[1]->attributes;
+        assert_int_equal(got->events[1]->n_attributes, 3);
+        assert_string_equal(attribute(fields, 3, "exception.type")->string_value, "KeyError");
+        assert_string_equal(attribute(fields, 3, "exception.message")->string_value, "'a'");
+        assert_string_equal(attribute(fields, 3, "exception.stacktrace")->string_value, "Trace");
         assert_int_equal(got->n_links, 1);
         assert_int_equal(got->links[0]->trace_id.data[15], 0x12);
         assert_int_equal(got->links[0]->span_id.data[7], 0x34);
@@ -311,6 +347,26 @@ static void each_length(void **state) {
             ops->drop(e);
         }
     }
+}
+
+/* Events of each length around those at which a length takes one byte more: of the text, of the
+ * attribute, of the event, of the span. */
+static void each_length_of_an_event(void **state) {
+    static char text[TRC_SPAN_LOG_MAX];
+    struct trc_encoder *e = make(TRC_SEMCONV_HTTP, 10 * TRC_SPAN_ARENA);
+    struct trc_span span;
+
+    (void)state;
+    assert_non_null(e);
+    memset(text, 'x', sizeof(text));
+    for (size_t len = 0; len <= sizeof(text); len++) {
+        spans_usual(&span);
+        for (unsigned i = 0; i < 3; i++)
+            trc_span_add_log(&span, i, (struct trc_slice){text, len});
+        assert_int_equal(ops->add(e, &span), 0);
+        check_message(ops->finish(e, 1, &no_losses), &span, 1, TRC_SEMCONV_HTTP);
+    }
+    ops->drop(e);
 }
 
 /* Whatever trc_span_check lets through. */
@@ -531,6 +587,7 @@ int main(void) {
         cmocka_unit_test(a_message_in_full),
         cmocka_unit_test(any_spans_are_read_back),
         cmocka_unit_test(each_length),
+        cmocka_unit_test(each_length_of_an_event),
         cmocka_unit_test(strings_that_lie_anywhere),
         cmocka_unit_test(long_and_odd_strings),
         cmocka_unit_test(numbers),

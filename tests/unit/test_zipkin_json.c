@@ -10,6 +10,8 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "../../plugin/encode/events.h"
+
 /* Let malloc say no, as it does without a sanitizer. */
 const char *__asan_default_options(void) {
     return "allocator_may_return_null=1";
@@ -179,19 +181,79 @@ static void check_tags(json_t *got, const struct trc_span *want, enum trc_semcon
     assert_int_equal(json_object_size(got), count);
 }
 
-static void check_remote(json_t *got, const struct trc_span *want) {
-    const struct trc_slice peer = trc_span_get(want, TRC_STR_PEER);
-    const bool v6 = memchr(peer.p, ':', peer.len) != NULL;
+/* The client, without a port, or the peer, with one. */
+static void check_remote(json_t *got, const struct trc_span *want, bool client) {
+    const struct trc_slice who = trc_span_get(want, client ? TRC_STR_CLIENT : TRC_STR_PEER);
+    const bool v6 = memchr(who.p, ':', who.len) != NULL, port = !client && want->peer_port;
 
-    check_text(member(got, v6 ? "ipv6" : "ipv4"), peer);
-    if (want->peer_port)
+    check_text(member(got, v6 ? "ipv6" : "ipv4"), who);
+    if (port)
         assert_int_equal(json_integer_value(member(got, "port")), want->peer_port);
-    assert_int_equal(json_object_size(got), 1 + (want->peer_port != 0));
+    assert_int_equal(json_object_size(got), 1 + port);
+}
+
+/* The collector's form: as the collector reads it, name and what stands between it and the last
+ * bar, an object. */
+static void check_whole(const char *got, const struct trc_event *event) {
+    const char *first = strchr(got, '|'), *last = strrchr(got, '|');
+    json_t *object =
+        json_loadb(first + 1, (size_t)(last - first - 1), JSON_REJECT_DUPLICATES, NULL);
+
+    assert_non_null(object);
+    assert_true(trc_slice_equal(event->name, (struct trc_slice){got, (size_t)(first - got)}));
+    assert_string_equal(last, "|0");
+    assert_int_equal(json_object_size(object), event->count);
+    for (unsigned i = 0; i < event->count; i++) {
+        char name[64];
+        snprintf(name, sizeof(name), "%.*s", (int)event->attributes[i].name.len,
+                 event->attributes[i].name.p);
+        check_text(member(object, name), event->attributes[i].s);
+    }
+    json_decref(object);
+}
+
+/* What people read of an event, in a buffer that the next call overwrites; as bytes of the span. */
+static struct trc_slice said(const struct trc_event *event) {
+    static char text[TRC_SPAN_ARENA];
+    const struct trc_extra *x = &event->extra;
+    struct trc_buf b = trc_buf_over(text, sizeof(text));
+
+    trc_buf_put_slice(&b, x->value);
+    trc_buf_put_slice(&b, x->type);
+    if (x->type.len && x->message.len)
+        trc_buf_put(&b, ": ", 2);
+    trc_buf_put_slice(&b, x->message);
+    if (b.len && x->stack.len)
+        trc_buf_put(&b, "\n", 1);
+    trc_buf_put_slice(&b, x->stack);
+    if (b.len == 0)
+        trc_buf_put_slice(&b, event->name);
+    assert_false(b.overflow);
+    return trc_buf_slice(&b);
+}
+
+static void check_annotations(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
+    struct trc_event event = {.count = 0};
+    unsigned count = 0;
+
+    while (trc_event_next(want, semconv, &event)) {
+        json_t *annotation = json_array_get(got, count++), *value = member(annotation, "value");
+        const struct trc_slice text = said(&event);
+        assert_int_equal(json_integer_value(member(annotation, "timestamp")), event.unix_ns / 1000);
+        assert_int_equal(json_object_size(annotation), 2);
+        if (memchr(text.p, '|', text.len))
+            check_whole(json_string_value(value), &event);
+        else
+            check_text(value, text);
+    }
+    assert_int_equal(json_array_size(got), count);
 }
 
 static void check_span(json_t *got, const struct trc_span *want, enum trc_semconv semconv) {
     const struct trc_slice name = trc_span_get(want, TRC_STR_NAME);
-    const bool remote = is_address(trc_span_get(want, TRC_STR_PEER));
+    const bool client = is_address(trc_span_get(want, TRC_STR_CLIENT));
+    const bool peer = is_address(trc_span_get(want, TRC_STR_PEER)), remote = client || peer;
+    const bool events = want->event_count != 0;
     const bool debug = want->flags & TRC_FLAG_DEBUG, server = want->kind == TRC_KIND_SERVER;
     json_t *local = member(got, "localEndpoint");
 
@@ -214,9 +276,12 @@ static void check_span(json_t *got, const struct trc_span *want, enum trc_semcon
     check_literal(member(local, "ipv4"), "192.0.2.1");
     assert_int_equal(json_object_size(local), 2);
     if (remote)
-        check_remote(member(got, "remoteEndpoint"), want);
-    check_tags(member(got, "tags"), want, semconv, remote);
-    assert_int_equal(json_object_size(got), 7 + server + (want->parent_id != 0) + debug + remote);
+        check_remote(member(got, "remoteEndpoint"), want, client);
+    if (events)
+        check_annotations(member(got, "annotations"), want, semconv);
+    check_tags(member(got, "tags"), want, semconv, peer && !client);
+    assert_int_equal(json_object_size(got),
+                     7 + server + (want->parent_id != 0) + debug + remote + events);
 }
 
 static void check_message(struct trc_slice message, const struct trc_span *spans, unsigned count,
@@ -236,6 +301,8 @@ static void a_message_in_full(void **state) {
         "[{\"traceId\":\"5af7183fb1d4cf5f\",\"id\":\"ff00000000000001\","
         "\"parentId\":\"0000000000000abc\",\"name\":\"GET /users/{id}/orders\","
         "\"timestamp\":1556604172355737,\"duration\":1431,\"debug\":true,"
+        "\"annotations\":[{\"timestamp\":1556604172355738,\"value\":\"cache miss\"},"
+        "{\"timestamp\":1556604172355739,\"value\":\"KeyError: 'a'\\nTrace\"}],"
         "\"remoteEndpoint\":{\"ipv4\":\"192.0.2.17\",\"port\":51234},"
         "\"kind\":\"SERVER\",\"localEndpoint\":{\"serviceName\":\"s\"},"
         "\"tags\":{\"component\":\"uwsgi\",\"process.pid\":\"17\",\"http.method\":\"GET\","
@@ -261,6 +328,9 @@ static void a_message_in_full(void **state) {
     span.link_span_id = 0x34;
     spans_set(&span, TRC_STR_STATE, "a=b"); /* has no place */
     trc_span_add_tag(&span, TRC_EXTRA_TAG, TRC_SLICE("tenant"), TRC_SLICE("blue"));
+    trc_span_add_log(&span, 1000, TRC_SLICE("cache miss"));
+    trc_span_add_exception(&span, 2000, TRC_SLICE("KeyError"), TRC_SLICE("'a'"),
+                           TRC_SLICE("Trace"));
     assert_int_equal(ops->add(e, &span), 0);
     span.trace_hi = 1;
     assert_int_equal(ops->add(e, &span), 0);
@@ -393,6 +463,96 @@ static void nothing_looks_like_v1(void **state) {
     check_literal(member(tag, "myAnnotations"), "\tyAnnotations");
     json_decref(root);
     ops->drop(e);
+}
+
+/* What people read; and where there is a bar in it, what the collector reads, which would cut one
+ * in two and refuse a list with two. */
+static void annotations(void **state) {
+    static const struct {
+        const char *type, *message, *stack; /* type NULL: a text */
+        const char *value;                  /* of the http set */
+    } rows[] = {
+        {NULL, "cache miss", "", "cache miss"},
+        {NULL, "", "", "log"},
+        {NULL, "a|b", "", "log|{\"message\":\"a|b\"}|0"},
+        {NULL, "|||", "", "log|{\"message\":\"|||\"}|0"},
+        {NULL, "\"|\\\n\x01", "", "log|{\"message\":\"\\\"|\\\\\\n\\u0001\"}|0"},
+        {NULL, "yAnnotations", "", "yAnnotations"},
+        {NULL, "|yAnnotations", "", "log|{\"message\":\"|yAnnotations\"}|0"},
+        {"KeyError", "'a'", "Trace\n  b", "KeyError: 'a'\nTrace\n  b"},
+        {"KeyError", "", "Trace", "KeyError\nTrace"},
+        {"KeyError", "", "", "KeyError"},
+        {"", "'a'", "Trace", "'a'\nTrace"},
+        {"", "", "Trace", "Trace"},
+        {"", "", "yAnnotations", "yAnnotations"},
+        {"", "", "", "exception"},
+        {"E", "m", "+-+-- | 1",
+         "exception|{\"exception.type\":\"E\",\"exception.message\":\"m\","
+         "\"exception.stacktrace\":\"+-+-- | 1\"}|0"},
+    };
+    const size_t count = sizeof(rows) / sizeof(rows[0]);
+    struct trc_encoder *e = make(TRC_SEMCONV_HTTP, 65000);
+    struct trc_span span;
+
+    (void)state;
+    assert_non_null(e);
+    spans_usual(&span);
+    for (size_t i = 0; i < count; i++) {
+        const struct trc_slice message = trc_slice_of(rows[i].message);
+        assert_true(rows[i].type
+                        ? trc_span_add_exception(&span, i * 1000, trc_slice_of(rows[i].type),
+                                                 message, trc_slice_of(rows[i].stack))
+                        : trc_span_add_log(&span, i * 1000, message));
+    }
+    assert_int_equal(ops->add(e, &span), 0);
+    const struct trc_slice message = ops->finish(e, 1, &no_losses);
+    assert_null(memmem(message.p, message.len, "yAnnotations\"", 13));
+    json_t *root = parsed(message), *list = member(json_array_get(root, 0), "annotations");
+    assert_int_equal(json_array_size(list), count);
+    for (size_t i = 0; i < count; i++) {
+        json_t *got = json_array_get(list, i);
+        check_literal(member(got, "value"), rows[i].value);
+        assert_int_equal(json_integer_value(member(got, "timestamp")), 1556604172355737 + (int)i);
+    }
+    json_decref(root);
+    ops->drop(e);
+}
+
+/* The client that proxies tell of is who called; the peer is then told of in tags. */
+static void a_client_behind_a_peer(void **state) {
+    static const struct {
+        const char *client, *peer, *remote; /* NULL: none */
+        bool tags;                          /* of the peer */
+    } rows[] = {
+        {"192.0.2.9", "192.0.2.17", "192.0.2.9", true}, {"", "192.0.2.17", "192.0.2.17", false},
+        {"unknown", "192.0.2.17", "192.0.2.17", false}, {"192.0.2.9", "", "192.0.2.9", false},
+        {"192.0.2.9", "unix", "192.0.2.9", true},       {"unknown", "unix", NULL, true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int ot = 0; ot < 2; ot++) {
+            struct trc_encoder *e = make(ot ? TRC_SEMCONV_OPENTRACING : TRC_SEMCONV_HTTP, 65000);
+            struct trc_span span;
+            trc_span_clear(&span);
+            spans_set(&span, TRC_STR_CLIENT, rows[i].client);
+            spans_set(&span, TRC_STR_PEER, rows[i].peer);
+            json_t *got = only(e, &span), *remote = json_object_get(got, "remoteEndpoint");
+            json_t *tag =
+                json_object_get(member(got, "tags"), ot ? "peer.ipv4" : "network.peer.address");
+            if (rows[i].remote)
+                check_literal(member(remote, "ipv4"), rows[i].remote);
+            else
+                assert_null(remote);
+            if (rows[i].tags)
+                check_literal(tag, rows[i].peer);
+            else
+                assert_null(tag);
+            if (rows[i].client[0])
+                check_literal(member(member(got, "tags"), "client.address"), rows[i].client);
+            json_decref(got);
+            ops->drop(e);
+        }
 }
 
 /* What is no address goes into no endpoint, and stays a tag. */
@@ -549,6 +709,8 @@ int main(void) {
         cmocka_unit_test(strings_that_lie_anywhere),
         cmocka_unit_test(long_and_odd_strings),
         cmocka_unit_test(nothing_looks_like_v1),
+        cmocka_unit_test(annotations),
+        cmocka_unit_test(a_client_behind_a_peer),
         cmocka_unit_test(endpoints),
         cmocka_unit_test(error_is_there_only_for_a_failure),
         cmocka_unit_test(whose_tag_it_is),

@@ -7,7 +7,9 @@
 #include "tracing/version.h"
 #include "unit.h"
 
+#include "../../plugin/encode/events.h"
 #include "thrift_read.h"
+#include <jansson.h>
 
 static const struct trc_encoder_ops *const ops = &trc_encoder_zipkin_thrift;
 static const struct trc_client_stats stats;
@@ -202,6 +204,28 @@ static void check_annotation(const ZipkinAnnotation *got, const char *value, int
     check_service(got->host);
 }
 
+/* The value of an event's annotation is an object of its fields, with its name as `event`. */
+static void check_events(const GPtrArray *got, unsigned at, const struct trc_span *want,
+                         enum trc_semconv semconv) {
+    struct trc_event event = {.count = 0};
+
+    while (trc_event_next(want, semconv, &event)) {
+        const ZipkinAnnotation *annotation = g_ptr_array_index(got, at++);
+        json_t *fields = json_loads(annotation->value, JSON_REJECT_DUPLICATES, NULL);
+        assert_non_null(fields);
+        assert_true(annotation->timestamp == (int64_t)(event.unix_ns / 1000));
+        assert_false(annotation->__isset_host);
+        assert_string_equal(json_string_value(json_object_get(fields, "event")), clean(event.name));
+        for (unsigned i = 0; i < event.count; i++)
+            assert_string_equal(
+                json_string_value(json_object_get(fields, clean(event.attributes[i].name))),
+                clean(event.attributes[i].s));
+        assert_int_equal(json_object_size(fields), 1 + event.count);
+        json_decref(fields);
+    }
+    assert_int_equal(got->len, at);
+}
+
 static void check_span(const ZipkinSpan *got, const struct trc_span *want,
                        enum trc_semconv semconv) {
     const struct trc_slice name = trc_span_get(want, TRC_STR_NAME);
@@ -219,11 +243,11 @@ static void check_span(const ZipkinSpan *got, const struct trc_span *want,
     assert_int_equal(got->debug, (want->flags & TRC_FLAG_DEBUG) != 0);
     assert_true(got->__isset_timestamp && got->timestamp == start);
     assert_true(got->__isset_duration && got->duration == duration);
-    assert_int_equal(got->annotations->len, want->kind == TRC_KIND_SERVER ? 2 : 0);
     if (want->kind == TRC_KIND_SERVER) {
         check_annotation(g_ptr_array_index(got->annotations, 0), "sr", start);
         check_annotation(g_ptr_array_index(got->annotations, 1), "ss", start + duration);
     }
+    check_events(got->annotations, want->kind == TRC_KIND_SERVER ? 2 : 0, want, semconv);
     check_tags(got->binary_annotations, want, semconv);
 }
 

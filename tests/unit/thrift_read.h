@@ -74,6 +74,7 @@ static void reader_init(Reader *r) {
 static inline void thrift_read_setup(void) {
     const GType types[] = {TYPE_TAG,
                            TYPE_SPAN_REF,
+                           TYPE_LOG,
                            TYPE_SPAN,
                            TYPE_PROCESS,
                            TYPE_CLIENT_STATS,
