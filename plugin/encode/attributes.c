@@ -278,7 +278,7 @@ static inline void add_http(struct list *l) {
 
     if (method.p && trc_method_known(method)) {
         add_string(l, REQUEST_METHOD, method);
-    } else {
+    } else if (method.p || span->kind == TRC_KIND_SERVER) {
         add_string(l, REQUEST_METHOD, TRC_SLICE("_OTHER"));
         add_string(l, REQUEST_METHOD_ORIGINAL, method);
     }

@@ -95,6 +95,17 @@ static void a_usual_span_in_each_set(void **state) {
     assert_string_equal(listed(&span, TRC_SEMCONV_HTTP_DUP), OPENTRACING HTTP BOTH);
 }
 
+/* Is `line` one of the lines of the list? */
+static bool has(const struct trc_span *span, enum trc_semconv semconv, const char *line) {
+    const char *text = listed(span, semconv);
+    const size_t len = strlen(line);
+
+    for (const char *at = text; (at = strstr(at, line)); at++)
+        if ((at == text || at[-1] == '\n') && (at[len] == '\n' || at[len] == 0))
+            return true;
+    return false;
+}
+
 static void an_empty_span_says_little(void **state) {
     struct trc_span span;
 
@@ -107,17 +118,10 @@ static void an_empty_span_says_little(void **state) {
     span.kind = TRC_KIND_INTERNAL;
     assert_string_equal(listed(&span, TRC_SEMCONV_OPENTRACING),
                         "component='uwsgi'\nuwsgi.worker=0\nuwsgi.core=0");
-}
-
-/* Is `line` one of the lines of the list? */
-static bool has(const struct trc_span *span, enum trc_semconv semconv, const char *line) {
-    const char *text = listed(span, semconv);
-    const size_t len = strlen(line);
-
-    for (const char *at = text; (at = strstr(at, line)); at++)
-        if ((at == text || at[-1] == '\n') && (at[len] == '\n' || at[len] == 0))
-            return true;
-    return false;
+    /* A request without a method has an odd one; what is within a request has none. */
+    assert_string_equal(listed(&span, TRC_SEMCONV_HTTP), "uwsgi.worker=0\nuwsgi.core=0");
+    spans_set(&span, TRC_STR_METHOD, "BREW");
+    assert_true(has(&span, TRC_SEMCONV_HTTP, "http.request.method='_OTHER'"));
 }
 
 static bool has_key(const struct trc_span *span, enum trc_semconv semconv, const char *name) {
