@@ -4,6 +4,7 @@
  * byte that is the room for its answer, the text.
  */
 #include "tracing/fold.h"
+#include "tracing/queue.h"
 #include "tracing/template.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -48,8 +49,17 @@ static void name(struct trc_slice text, struct trc_buf *out) {
     must(out->len == 0 || (out->p[0] != ' ' && out->p[out->len - 1] != ' '));
 }
 
+static void queue(struct trc_slice text, struct trc_buf *out) {
+    uint64_t ns = 1;
+    (void)out;
+    int rc = trc_queue_start(text, &ns);
+    must(rc == 0 || (rc == -EINVAL && ns == 1));
+    must(rc || ns >= UINT64_C(1000000000) * 1000000000);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold, name};
+    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold, name,
+                                                                                   queue};
     if (size < 2)
         return 0;
     char *room = malloc(data[1]); /* of just that size, for the sanitizer */
