@@ -47,6 +47,14 @@ static inline void trc_buf_put_slice(struct trc_buf *b, struct trc_slice s) {
     trc_buf_put(b, s.p, s.len);
 }
 
+/* Appends as much of the bytes as there is room for, and sets `overflow` when that is not all.
+ * Thread: any. */
+static inline void trc_buf_put_cut(struct trc_buf *b, struct trc_slice s) {
+    size_t room = b->cap - b->len;
+    trc_buf_put(b, s.p, s.len < room ? s.len : room);
+    b->overflow |= s.len > room;
+}
+
 static inline void trc_buf_put_byte(struct trc_buf *b, uint8_t byte) {
     char *at = trc_buf_take(b, 1);
     if (at)

@@ -101,14 +101,6 @@ int trc_template_parse(struct trc_slice text, struct trc_template *out) {
 /* --- Expanding ---------------------------------------------------------------------------------
  */
 
-/* As much as there is room for. */
-static void put(struct trc_buf *out, struct trc_slice s) {
-    size_t room = out->cap - out->len, len = s.len < room ? s.len : room;
-    trc_buf_put(out, s.p, len);
-    if (len < s.len)
-        out->overflow = true;
-}
-
 static struct trc_slice method_of(struct trc_slice method) {
     return trc_method_known(method) ? method : TRC_SLICE("HTTP");
 }
@@ -132,10 +124,10 @@ void trc_template_expand(const struct trc_template *t, const struct trc_template
         const bool spaced = out->len == start || out->p[out->len - 1] == ' ';
         while (spaced && s.len && s.p[0] == ' ')
             s = (struct trc_slice){s.p + 1, s.len - 1};
-        put(out, s);
+        trc_buf_put_cut(out, s);
     }
     while (out->len > start && out->p[out->len - 1] == ' ')
         out->len--;
     if (out->len == start)
-        put(out, method_of(values->field[TRC_TEMPLATE_METHOD]));
+        trc_buf_put_cut(out, method_of(values->field[TRC_TEMPLATE_METHOD]));
 }

@@ -5,6 +5,7 @@
  */
 #include "tracing/fold.h"
 #include "tracing/queue.h"
+#include "tracing/scrub.h"
 #include "tracing/template.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -55,6 +56,25 @@ static void queue(struct trc_slice text, struct trc_buf *out) {
     int rc = trc_queue_start(text, &ns);
     must(rc == 0 || (rc == -EINVAL && ns == 1));
     must(rc || ns >= UINT64_C(1000000000) * 1000000000);
+}
+
+/* Scrubbed again it stays, and a secret behind it goes. */
+static void scrub(struct trc_slice text, struct trc_buf *out) {
+    static char first[8192 + 4096], again[sizeof(first)];
+    static const struct trc_slice behind = TRC_SLICE("&my[%54oken]=*");
+    struct trc_buf a = trc_buf_over(first, sizeof(first)), b = trc_buf_over(again, sizeof(again));
+    trc_query_scrub(text, out);
+    must(!out->overflow || out->len == out->cap);
+    trc_query_scrub(text, &a);
+    must(out->len <= a.len && (out->overflow || out->len == a.len));
+    must(out->len == 0 || memcmp(out->p, first, out->len) == 0);
+    trc_buf_put_slice(&a, behind);
+    if (a.overflow)
+        return;
+    trc_query_scrub(trc_buf_slice(&a), &b);
+    must(b.overflow || trc_slice_equal((struct trc_slice){again, a.len - 1},
+                                       (struct trc_slice){first, a.len - 1}));
+    must(b.overflow || (b.len == a.len + 7 && again[b.len - 1] == 'D'));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

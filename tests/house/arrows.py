@@ -13,7 +13,7 @@ import sys
 RANK = {'base': 0, 'model': 1, 'propagate': 2, 'encode': 2, 'send': 2, 'trace': 3, 'report': 4, 'host': 5}
 
 HEADERS = {
-    'base': 'buf clock decimal fold glob hex log names percent queue random robust slice thread utf8 values version',
+    'base': 'buf clock decimal fold glob hex log names percent queue random robust scrub slice thread utf8 values version',
     'model': 'context span',
     'propagate': 'format',
     'encode': 'attributes encoder',
