@@ -15,8 +15,10 @@
 #ifndef TRACING_TESTS_TORTURE_H
 #define TRACING_TESTS_TORTURE_H
 
+#include "tracing/clock.h"
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -65,6 +67,15 @@ static inline unsigned torture_count(const char *folder) {
         count += e->d_name[0] != '.';
     closedir(dir);
     return count - (strcmp(folder, "fd") == 0); /* the one we look with */
+}
+
+/* The same, when it has become `wanted` or not within five seconds: another thread has its end of a
+ * connection to close, or its own to come to. */
+static inline unsigned torture_count_settled(const char *folder, unsigned wanted) {
+    const uint64_t end = trc_clock_mono_ns() + 5 * TRC_NS_PER_S;
+    while (torture_count(folder) != wanted && trc_clock_mono_ns() < end)
+        sched_yield();
+    return torture_count(folder);
 }
 
 #endif
