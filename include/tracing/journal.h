@@ -305,10 +305,10 @@ bool trc_slot_claim(struct trc_slot *slot);
  * of its span; false else, with nothing done. Thread: the one that claimed. */
 bool trc_slot_let_go(struct trc_slot *slot);
 
-/* Ends all spans within the core's request that are open, at `mono_ns`, and appends them; they go
- * with their request if it was refused. Thread: the one that claimed the core's slot. */
-void trc_inner_end_all(struct trc_journal *journal, unsigned worker, unsigned core,
-                       uint64_t mono_ns);
+/* Ends all spans within the core's request that are open, when that ends, whose duration is known;
+ * and tells of the time it had waited for. The request is not one to let go. Thread: the one that
+ * claimed the core's slot. */
+void trc_inner_end_all(struct trc_journal *journal, unsigned worker, unsigned core);
 
 /* Appends the span of a claimed slot to the ring, or counts it as dropped, and makes the slot idle.
  * Returns true when the reporters are to be woken. Lock-free. Thread: the one that claimed. */

@@ -14,6 +14,7 @@
 #include "tracing/operations.h"
 #include "tracing/request.h"
 #include "tracing/sampler.h"
+#include "tracing/scrub.h"
 #include "tracing/strategies.h"
 #include "tracing/template.h"
 #include "tracing/trust.h"
@@ -40,6 +41,7 @@ struct trc_tracer {
     unsigned baggage_tag_count;
     uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
     uint64_t keep_slow_ns; /* KEEP_SLOW */
+    enum trc_query query;  /* whether and how it is told */
     const struct trc_capture *capture;          /* request headers that become tags; borrowed */
     unsigned capture_count;                     /* up to TRC_CAPTURES_MAX */
     uint8_t capture_variable[TRC_CAPTURES_MAX]; /* where they are in names */

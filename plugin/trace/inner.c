@@ -10,6 +10,8 @@
 #include "record.h"
 #include "tracing/clock.h"
 
+#define QUEUE_SPAN_NS TRC_NS_PER_MS /* a shorter wait is a tag alone */
+
 /* The request's start by the wall clock, and what went by since: a clock that steps meanwhile
  * makes no difference. */
 static uint64_t unix_of(const struct trc_span *request, uint64_t mono_ns) {
@@ -34,31 +36,53 @@ static void fill(struct trc_span *span, const struct trc_span *request,
                  TRC_SPAN_TOKEN_MAX);
 }
 
-/* Ends the last one. Returns whether the reporters are to be woken. */
+/* Makes it a record, unless that was the last thing its process did. Returns whether the reporters
+ * are to be woken. */
+static bool put(struct trc_journal *j, unsigned worker, unsigned core,
+                const struct trc_inner *inner, uint64_t mono_ns, bool error) {
+    struct trc_slot *own = trc_journal_inner_slot(j, worker, core);
+    if (own->span.span_id == inner->span_id)
+        return false;
+    fill(&own->span, trc_slot_span(trc_journal_slot(j, worker, core)), inner, mono_ns);
+    own->span.error = error;
+    trc_slot_open(own);
+    return trc_slot_claim(own) && trc_journal_append_mp(j, worker, own);
+}
+
 static bool end_last(struct trc_journal *j, unsigned worker, unsigned core, uint64_t mono_ns,
                      bool error) {
     struct trc_slot *slot = trc_journal_slot(j, worker, core);
-    struct trc_slot *own = trc_journal_inner_slot(j, worker, core);
-    const struct trc_inner *inner = &slot->inner[slot->inner_count - 1];
-    bool wake = false;
-    if (own->span.span_id != inner->span_id) {
-        fill(&own->span, trc_slot_span(slot), inner, mono_ns);
-        own->span.error = error;
-        trc_slot_open(own);
-        if (trc_slot_claim(own))
-            wake = trc_journal_append_mp(j, worker, own);
-    }
+    bool wake = put(j, worker, core, &slot->inner[slot->inner_count - 1], mono_ns, error);
     trc_span_barrier();
     slot->inner_count--;
     return wake;
 }
 
-void trc_inner_end_all(struct trc_journal *j, unsigned worker, unsigned core, uint64_t mono_ns) {
+/* From when the front end took the request up until the server did. Its id is the same each time.
+ */
+static void put_queue(struct trc_journal *j, unsigned worker, unsigned core,
+                      const struct trc_span *request) {
+    static const struct trc_slice name = TRC_SLICE("queue");
+    struct trc_inner inner = {
+        .span_id = trc_mix64(request->span_id) | 1,
+        .parent_id = request->span_id,
+        .start_mono_ns = request->start_mono_ns - request->queue_ns,
+        .name_len = (uint8_t)name.len,
+    };
+    memcpy(inner.name, name.p, name.len);
+    (void)put(j, worker, core, &inner, request->start_mono_ns, false);
+}
+
+void trc_inner_end_all(struct trc_journal *j, unsigned worker, unsigned core) {
     struct trc_slot *slot = trc_journal_slot(j, worker, core);
-    if (slot->inner_count > TRC_INNER_MAX) /* of a file that was damaged */
+    const struct trc_span *request = trc_slot_span(slot);
+    const uint64_t end = request->start_mono_ns + request->duration_ns;
+    if (__builtin_expect(slot->inner_count > TRC_INNER_MAX, 0)) /* of a file that was damaged */
         slot->inner_count = 0;
-    while (slot->inner_count)
-        (void)end_last(j, worker, core, mono_ns, false);
+    while (__builtin_expect(slot->inner_count > 0, 0))
+        (void)end_last(j, worker, core, end, false);
+    if (__builtin_expect(request->queue_ns > QUEUE_SPAN_NS, 0))
+        put_queue(j, worker, core, request);
 }
 
 uint64_t trc_tracer_inner_begin(struct trc_tracer *t, unsigned core, struct trc_slice name) {

@@ -25,8 +25,8 @@
 
 /* Nothing of what a request writes at its end. */
 static void copy(struct trc_span *out, const struct trc_span *span) {
-    static const enum trc_span_str said[] = {TRC_STR_METHOD, TRC_STR_URL, TRC_STR_SCHEME,
-                                             TRC_STR_HOST, TRC_STR_PATH};
+    static const enum trc_span_str said[] = {TRC_STR_METHOD, TRC_STR_URL,  TRC_STR_SCHEME,
+                                             TRC_STR_HOST,   TRC_STR_PATH, TRC_STR_QUERY};
     size_t end = 0;
 
     trc_span_clear(out);

@@ -7,6 +7,7 @@
 #include "tracing/clock.h"
 #include "tracing/decimal.h"
 #include "tracing/fold.h"
+#include "tracing/queue.h"
 
 struct trc_span *trc_record_context(const struct trc_tracer *t, struct trc_slot *slot,
                                     unsigned core, struct trc_decision by) {
@@ -51,9 +52,28 @@ static bool is_https(const struct trc_request *r) {
     return s.len && !trc_slice_equal(s, TRC_SLICE("off")) && !trc_slice_equal(s, TRC_SLICE("0"));
 }
 
-/* scheme://host/path in one run of the arena, so that each part and the whole are slices of it. */
+/* ?query, behind the path. */
+static void record_query(struct trc_span *span, struct trc_slice query, enum trc_query what) {
+    if (query.len == 0 || what == TRC_QUERY_DROP)
+        return;
+    trc_span_set(span, TRC_STR_QUERY, TRC_SLICE("?"), 1);
+    if (what == TRC_QUERY_KEEP) {
+        trc_span_set(span, TRC_STR_QUERY, query, TRC_SPAN_PATH_MAX);
+        return;
+    }
+    size_t room = TRC_SPAN_ARENA - span->arena_len;
+    struct trc_buf b = trc_buf_over(span->arena + span->arena_len,
+                                    room < TRC_SPAN_PATH_MAX ? room : TRC_SPAN_PATH_MAX);
+    trc_query_scrub(query, &b);
+    span->truncated |= b.overflow;
+    span->str[TRC_STR_QUERY] = (struct trc_str){span->arena_len, (uint16_t)b.len};
+    span->arena_len = (uint16_t)(span->arena_len + b.len);
+}
+
+/* scheme://host/path?query in one run of the arena, so that each part and the whole are slices of
+ * it. */
 static void record_url(struct trc_span *span, struct trc_slice scheme, struct trc_slice host,
-                       struct trc_slice path) {
+                       struct trc_slice path, struct trc_slice query, enum trc_query what) {
     uint16_t start = span->arena_len;
     if (host.len) {
         trc_span_set(span, TRC_STR_SCHEME, scheme, TRC_SPAN_TOKEN_MAX);
@@ -61,15 +81,10 @@ static void record_url(struct trc_span *span, struct trc_slice scheme, struct tr
         trc_span_set(span, TRC_STR_HOST, host, TRC_SPAN_TEXT_MAX);
     }
     trc_span_set(span, TRC_STR_PATH, path, TRC_SPAN_PATH_MAX);
+    record_query(span, query, what);
     span->str[TRC_STR_URL] = (struct trc_str){start, (uint16_t)(span->arena_len - start)};
     if (!host.len)
         trc_span_set(span, TRC_STR_SCHEME, scheme, TRC_SPAN_TOKEN_MAX);
-}
-
-static void record_parts(struct trc_span *span, struct trc_slice method, struct trc_slice scheme,
-                         struct trc_slice host, struct trc_slice path) {
-    trc_span_set(span, TRC_STR_METHOD, method, TRC_SPAN_TOKEN_MAX);
-    record_url(span, scheme, host, path);
 }
 
 static struct trc_slice host_of(const struct trc_request *r) {
@@ -171,15 +186,17 @@ void trc_record_header(struct trc_span *span, struct trc_slice tag, struct trc_s
 void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                        struct trc_slice method, struct trc_slice target) {
     const struct trc_slice none = {NULL, 0};
-    record_parts(span, method, TRC_SLICE("http"), none, trc_request_path(target, none));
+    trc_span_set(span, TRC_STR_METHOD, method, TRC_SPAN_TOKEN_MAX);
+    record_url(span, TRC_SLICE("http"), none, trc_request_path(target, none), none, TRC_QUERY_DROP);
     keep_variables(t, slot, NULL);
     trc_record_name(t, slot, span);
 }
 
 void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                         const struct trc_request *r) {
-    record_parts(span, r->value[TRC_FIELD_METHOD],
-                 is_https(r) ? TRC_SLICE("https") : TRC_SLICE("http"), host_of(r), path_of(r));
+    trc_span_set(span, TRC_STR_METHOD, r->value[TRC_FIELD_METHOD], TRC_SPAN_TOKEN_MAX);
+    record_url(span, is_https(r) ? TRC_SLICE("https") : TRC_SLICE("http"), host_of(r), path_of(r),
+               r->value[TRC_FIELD_QUERY], t->query);
     trc_span_set(span, TRC_STR_PROTOCOL, r->value[TRC_FIELD_PROTOCOL], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);
@@ -188,6 +205,15 @@ void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struc
         trc_record_header(span, t->capture[i].tag, r->value[t->capture_variable[i]]);
     keep_variables(t, slot, r);
     trc_record_name(t, slot, span);
+}
+
+void trc_record_queue(struct trc_span *span, const struct trc_request *r) {
+    struct trc_slice value = r->value[TRC_FIELD_REQUEST_START];
+    uint64_t start_ns;
+    if (!value.p)
+        value = r->value[TRC_FIELD_QUEUE_START];
+    if (__builtin_expect(value.p != NULL, 0) && trc_queue_start(value, &start_ns) == 0)
+        span->queue_ns = trc_queue_ns(start_ns, r->start_unix_ns);
 }
 
 /* What the span says because of the caller's context. */

@@ -38,6 +38,9 @@ void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struc
 /* Writes a captured header, if it is there. Thread: request. */
 void trc_record_header(struct trc_span *span, struct trc_slice tag, struct trc_slice value);
 
+/* Writes how long the front end says that it had waited. Thread: request. */
+void trc_record_queue(struct trc_span *span, const struct trc_request *request);
+
 /* Writes what is there of a request that is none. Thread: request. */
 void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                        struct trc_slice method, struct trc_slice target);

@@ -44,10 +44,11 @@ bool trc_journal_close_slot(struct trc_journal *j, unsigned worker, unsigned cor
     if (outcome == TRC_OUTCOME_KILLED)
         mono_ns = end_killed(block_of(j, worker), span, mono_ns);
     span->duration_ns = mono_ns > span->start_mono_ns ? mono_ns - span->start_mono_ns : 0;
+    if (trc_slot_let_go(slot))
+        return true;
     if (core < j->config.cores)
-        trc_inner_end_all(j, worker, core, mono_ns);
-    if (!trc_slot_let_go(slot))
-        trc_journal_append_mp(j, worker, slot);
+        trc_inner_end_all(j, worker, core);
+    trc_journal_append_mp(j, worker, slot);
     return true;
 }
 

@@ -22,6 +22,9 @@ const struct trc_slice trc_field_names[TRC_FIELD_COUNT] = {
     [TRC_FIELD_SCHEME] = TRC_SLICE("REQUEST_SCHEME"),
     [TRC_FIELD_FORWARDED_PROTO] = TRC_SLICE("HTTP_X_FORWARDED_PROTO"),
     [TRC_FIELD_USER_AGENT] = TRC_SLICE("HTTP_USER_AGENT"),
+    [TRC_FIELD_QUERY] = TRC_SLICE("QUERY_STRING"),
+    [TRC_FIELD_REQUEST_START] = TRC_SLICE("HTTP_X_REQUEST_START"),
+    [TRC_FIELD_QUEUE_START] = TRC_SLICE("HTTP_X_QUEUE_START"),
 };
 
 /* --- Startup ------------------------------------------------------------------------------- */
@@ -216,7 +219,8 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     trc_count(&slot->counters.started);
     trc_baggage_clear(&slot->baggage);
     extract(t, slot, request, &claim);
-    if (__builtin_expect(!trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]), 0))
+    const bool trusted = trc_trust_peer(&t->trust, request->value[TRC_FIELD_PEER]);
+    if (__builtin_expect(!trusted, 0))
         distrust(slot, &claim);
     struct trc_decision by = decide(t, slot, core, &claim, request);
     slot->has_context = 1;
@@ -230,6 +234,8 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
         }
         trc_record_start(slot, span, request->start_unix_ns);
         trc_record_request(t, slot, span, request);
+        if (trusted)
+            trc_record_queue(span, request);
         trc_record_claim(t, slot, span, &claim);
         trc_slot_open(slot);
     } else {
@@ -252,9 +258,10 @@ void trc_tracer_not_injected(struct trc_tracer *t, unsigned core) {
 
 /* --- End ----------------------------------------------------------------------------------- */
 
-static void append(struct trc_tracer *t, struct trc_slot *slot) {
+static void append(struct trc_tracer *t, unsigned core, struct trc_slot *slot) {
     if (__builtin_expect(trc_slot_let_go(slot), 0))
         return;
+    trc_inner_end_all(t->journal, t->worker, core);
     if (__builtin_expect(trc_journal_append_mp(t->journal, t->worker, slot), 0) && t->wake)
         t->wake();
 }
@@ -277,9 +284,7 @@ void trc_tracer_end(struct trc_tracer *t, unsigned core, const struct trc_result
     if (__builtin_expect(slot->said == TRC_SAID_ROUTE, 0) ||
         (result->app.len && t->operation.uses & 1u << TRC_TEMPLATE_APP && !slot->said))
         trc_record_name(t, slot, span);
-    if (__builtin_expect(slot->inner_count, 0))
-        trc_inner_end_all(t->journal, t->worker, core, now);
-    append(t, slot);
+    append(t, core, slot);
 }
 
 void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice method,
@@ -302,6 +307,6 @@ void trc_tracer_refuse(struct trc_tracer *t, unsigned core, struct trc_slice met
         uint64_t now = trc_clock_mono_ns();
         span->outcome = TRC_OUTCOME_REFUSED;
         span->duration_ns = now > span->start_mono_ns ? now - span->start_mono_ns : 0;
-        append(t, slot);
+        append(t, core, slot);
     }
 }

@@ -1,0 +1,50 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What a request says of the time it had waited, and of its query.
+
+load helper
+
+serve() {
+  start_collector
+  start_uwsgi <<INI
+http-socket = 127.0.0.1:0
+wsgi-file = $APPS/app.py
+$1
+INI
+}
+
+@test "a wait in front of the server is a tag, and a span when it is long" {
+  serve
+  local now=${EPOCHREALTIME/./}
+  get /hello -H "X-Request-Start: t=$((now - 250000))" -o /dev/null
+  get /hello -H "X-Queue-Start: $((now / 1000 + 60000))" -o /dev/null # that clock is ahead
+  get /hello -H "X-Request-Start: yesterday" -o /dev/null
+  need_spans 4
+  spans check '[s["name"] for s in spans] == ["queue", "GET /hello", "GET /hello", "GET /hello"]'
+  spans check 'spans[0]["parent"] == spans[1]["span"] and spans[0]["trace"] == spans[1]["trace"]'
+  spans check 'abs(spans[0]["start_us"] + spans[0]["duration_us"] - spans[1]["start_us"]) <= 1'
+  spans check '250000 <= spans[1]["tags"]["uwsgi.queue_us"] < 2000000'
+  spans check 'not any("uwsgi.queue_us" in s["tags"] for s in spans[2:])'
+  need_accounts 'sampled == 4'
+}
+
+@test "a peer that is not trusted says nothing of it" {
+  serve 'tracing-trust = none'
+  get /hello -H "X-Request-Start: t=$((${EPOCHREALTIME/./} - 250000))" -o /dev/null
+  need_spans 1
+  spans all '"uwsgi.queue_us" not in tags'
+}
+
+@test "a request that is killed has its wait, too" {
+  serve 'harakiri = 1'
+  get /hang -H "X-Request-Start: t=$((${EPOCHREALTIME/./} - 250000))" -o /dev/null || true
+  need_spans 2
+  spans check '[s["name"] for s in spans] == ["queue", "GET /hang"]'
+}
+
+@test "a query is told without its secrets" {
+  serve
+  get '/hello?a=1&password=x&b=%2F&sig=y' -o /dev/null
+  need_spans 1
+  spans all 'tags["http.url"].endswith("/hello?a=1&password=REDACTED&b=%2F&sig=REDACTED")' 'name == "GET /hello"'
+}
