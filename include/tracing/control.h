@@ -109,6 +109,14 @@ struct trc_change {
 int trc_change_set(struct trc_change *change, const struct trc_control *c, enum trc_setting setting,
                    struct trc_slice text, const char **allowed);
 
+#define TRC_CHANGE_WHY_MAX 512 /* of a line that says what is wrong, with its NUL */
+
+/* Reads lines of "name=value", blank lines, and comments that begin with #, into a zeroed *change.
+ * Returns 0; or -EINVAL with one line in why[] that names the line and what is allowed, and *change
+ * is not to be used. Thread: any but request. */
+int trc_change_parse(struct trc_change *change, const struct trc_control *c,
+                     struct trc_slice content, char why[TRC_CHANGE_WHY_MAX]);
+
 /* Appends the text of a setting, as trc_change_set takes it. Thread: any but request. */
 void trc_rules_put(struct trc_buf *b, const struct trc_rules *rules, enum trc_setting setting);
 

@@ -46,6 +46,7 @@ enum trc_option {
     TRC_OPT_SAMPLER,
     TRC_OPT_KEEP,
     TRC_OPT_EXCLUDE,
+    TRC_OPT_CONTROL,
     TRC_OPT_EXTRACT,
     TRC_OPT_INJECT,
     TRC_OPT_TRUST,
@@ -101,6 +102,7 @@ struct trc_settings {
     uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW */
     uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
     struct trc_exclude exclude;
+    const char *control_path;                           /* NULL: none */
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
     struct trc_trust trust;

@@ -23,6 +23,9 @@ struct host {
 
 extern struct host trc_host;
 
+/* Why a switch was not turned; the next try may do. */
+#define TRC_CONTROL_BUSY "somebody else is changing the settings, and has been for too long"
+
 /* Puts our begin hook around the protocol parser of each socket. Thread: startup, after the sockets
  * have got theirs. */
 void trc_hooks_install(void);

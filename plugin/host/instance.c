@@ -6,6 +6,7 @@
  */
 #include "host.h"
 #include "tracing/clock.h"
+#include "tracing/control_file.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
 #include <grp.h>
@@ -228,4 +229,6 @@ void trc_instance_make(void) {
         return;
     }
     trc_host.tracer.journal = trc_host.journal;
+    if (trc_host.settings.control_path)
+        trc_control_file_read(trc_host.control, trc_host.settings.control_path);
 }

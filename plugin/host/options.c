@@ -49,6 +49,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_EXCLUDE] = {"tracing-exclude", false, true, "none",
                          "glob on the path, agent:GLOB or method:GLOB, of requests that get no "
                          "span; may be given several times"},
+    [TRC_OPT_CONTROL] = {"tracing-control", false, false, "none",
+                         "file whose lines enabled=, sampler= and exclude= are obeyed when it "
+                         "changes, without a reload"},
     [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger,tracecontext,b3,b3multi",
                          "comma-separated context formats that are read, the first valid one wins"},
     [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger,tracecontext",

@@ -145,12 +145,27 @@ static int init(void) {
     return 0;
 }
 
+/* Of uWSGI's core, and in none of its headers: what the letters of master-fifo do. */
+extern void (*uwsgi_fifo_table[256])(int);
+
+static void toggle(int signum) {
+    bool on;
+    (void)signum;
+    if (!trc_host.control)
+        trc_log("not tracing: T in master-fifo does nothing");
+    else if (trc_control_toggle(trc_host.control, TRC_CHANGER_FIFO, &on))
+        trc_log("T in master-fifo: " TRC_CONTROL_BUSY);
+    else
+        trc_log("T in master-fifo: now enabled=%s", on ? "true" : "false");
+}
+
 static void post_init(void) {
     /* Without it the children of the application would trace, too. */
     if (!trc_host.given_up && pthread_atfork(NULL, NULL, trc_worker_forget))
         give_up("what forks call");
     if (!trc_host.given_up)
         trc_hooks_install();
+    uwsgi_fifo_table['T'] = toggle;
 }
 
 static void preinit_apps(void) {

@@ -6,8 +6,6 @@
 #include "rpc.h"
 #include "tracing/reporter.h"
 
-#define BUSY "somebody else is changing it, and has been for too long"
-
 static void change(enum trc_setting setting, struct trc_slice text, struct trc_buf *answer) {
     struct trc_change change = {0};
     const char *allowed;
@@ -16,7 +14,7 @@ static void change(enum trc_setting setting, struct trc_slice text, struct trc_b
     else if (trc_change_set(&change, trc_host.control, setting, text, &allowed))
         trc_rpc_not_allowed(answer, allowed);
     else if (trc_control_apply(trc_host.control, &change, TRC_CHANGER_RPC, NULL))
-        trc_rpc_error(answer, BUSY);
+        trc_rpc_error(answer, TRC_CONTROL_BUSY);
 }
 
 void trc_rpc_enable(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
@@ -42,10 +40,11 @@ void trc_rpc_reset(const struct trc_slice *arg, unsigned count, struct trc_buf *
     if (!trc_host.control)
         trc_rpc_error(answer, "not tracing");
     else if (trc_control_reset(trc_host.control, TRC_CHANGER_RPC, NULL))
-        trc_rpc_error(answer, BUSY);
+        trc_rpc_error(answer, TRC_CONTROL_BUSY);
 }
 
-/* Reporters of this worker at once, of others when they next look: see needs_control. */
+/* Reporters of this worker at once, of others within a second: see start_control in
+ * worker.c. */
 void trc_rpc_flush(const struct trc_slice *arg, unsigned count, struct trc_buf *answer) {
     (void)arg;
     (void)count;

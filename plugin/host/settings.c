@@ -93,6 +93,10 @@ static int set_journal(struct trc_maker *m, struct trc_slice text) {
     return set_path(m, text, &m->out->journal_path);
 }
 
+static int set_control(struct trc_maker *m, struct trc_slice text) {
+    return set_path(m, text, &m->out->control_path);
+}
+
 static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
     uint64_t bytes;
     /* 65507 is what IPv4 can carry; spans that do not fit a small packet are counted. */
@@ -281,6 +285,7 @@ static const struct {
     {TRC_OPT_SAMPLER, set_sampler, true},
     {TRC_OPT_KEEP, set_keep, true},
     {TRC_OPT_EXCLUDE, add_exclude, false},
+    {TRC_OPT_CONTROL, set_control, false},
     {TRC_OPT_EXTRACT, set_extract, true},
     {TRC_OPT_INJECT, set_inject, true},
     {TRC_OPT_TRUST, set_trust, true},

@@ -5,6 +5,7 @@
  */
 #include "host.h"
 #include "tracing/clock.h"
+#include "tracing/control_file.h"
 #include "tracing/log.h"
 #include "tracing/reporter.h"
 #include "tracing/sampling_poller.h"
@@ -60,12 +61,28 @@ static void start_watcher(unsigned worker) {
         trc_log("worker %u does not tell of slow requests: %s", worker + 1, strerror(-rc));
 }
 
+/* For a file, and for flushes that another worker was asked for, unless reporters look that often
+ * anyhow. */
+static void start_control(unsigned worker) {
+    const struct trc_control_watch config = {
+        .control = trc_host.control,
+        .path = trc_host.settings.control_path,
+        .worker = worker,
+        .wake = trc_reporters_wake,
+    };
+    bool wanted = config.path || trc_host.settings.flush_interval_ns > TRC_NS_PER_S;
+    int rc = wanted ? trc_control_watch_start(&config) : 0;
+    if (rc)
+        trc_log("worker %u does not look at tracing-control: %s", worker + 1, strerror(-rc));
+}
+
 void trc_worker_forget(void) {
     /* A worker of ours is set up anew in its post_fork; any other child stays inert. */
     trc_host.active = false;
     trc_reporters_forget();
     trc_poller_forget();
     trc_watcher_forget();
+    trc_control_watch_forget();
 }
 
 void trc_worker_start(void) {
@@ -90,6 +107,7 @@ void trc_worker_start(void) {
         return;
     start_poller(tracer->worker);
     start_watcher(tracer->worker);
+    start_control(tracer->worker);
     worker_pid = getpid();
     trc_host.active = true;
 }
@@ -116,6 +134,7 @@ static void stop_tracing(uint64_t deadline) {
     unsigned worker = trc_host.tracer.worker;
     (void)trc_poller_stop(deadline);
     (void)trc_watcher_stop(deadline);
+    (void)trc_control_watch_stop(deadline);
     if (uwsgi.threads > 1) {
         /* The other cores serve on until the process is gone, and are traced: what they finish is
          * in the ring, and what they have open is ended, by whoever comes after us. */
