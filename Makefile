@@ -146,7 +146,7 @@ E2E_OPTIONS_tsan := TSAN_OPTIONS=report_signal_unsafe=0:report_thread_leaks=0
 # What has threads: the ring, the slots and their watcher, the reporters, the strategies and their poller,
 # the set of names.
 .PHONY: unit-tsan
-unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,journal% control peek thread watcher reporter% strategies operations sampling_poller),$(UNIT))
+unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,control% journal% peek thread watcher reporter% strategies operations sampling_poller),$(UNIT))
 	@failed=0; for t in $^; do echo "== $$t"; $$t || failed=1; done; exit $$failed
 
 # Without -flto: across files TSan's instrumentation brings warnings that no file has.
