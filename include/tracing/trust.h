@@ -30,6 +30,13 @@ int trc_trust_parse(struct trc_slice text, struct trc_trust *out);
 #define TRC_TRUST_ALLOWED                                                                          \
     "all, none, or a list of at most 32 addresses, networks like 10.0.0.0/8 or fd00::/8, and unix"
 
+/* Reads a textual address into out[], IPv4 as ::ffff:a.b.c.d. Returns 0, or -EINVAL with out[]
+ * unspecified. Thread: any. */
+int trc_address_parse(struct trc_slice text, uint8_t out[16]);
+
+/* Is the address, as trc_address_parse reads it, of the networks? Thread: any. */
+bool trc_trust_has(const struct trc_trust *trust, const uint8_t address[16]);
+
 /* Is the peer at `address` of the networks? */
 bool trc_trust_listed(const struct trc_trust *trust, struct trc_slice address);
 

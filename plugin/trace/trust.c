@@ -8,21 +8,18 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-/* Returns 0 and all of *out, with how many bits stand before an IPv4 address in *offset. */
-static int parse_address(struct trc_slice text, uint8_t out[16], unsigned *offset) {
+int trc_address_parse(struct trc_slice text, uint8_t out[16]) {
     static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
     char s[INET6_ADDRSTRLEN];
     if (text.len == 0 || text.len >= sizeof(s) || memchr(text.p, '\0', text.len))
         return -EINVAL;
     memcpy(s, text.p, text.len);
     s[text.len] = '\0';
-    *offset = 0;
-    if (inet_pton(AF_INET6, s, out) == 1)
-        return 0;
+    if (memchr(s, ':', text.len))
+        return inet_pton(AF_INET6, s, out) == 1 ? 0 : -EINVAL;
     if (inet_pton(AF_INET, s, out + 12) != 1)
         return -EINVAL;
     memcpy(out, mapped, sizeof(mapped));
-    *offset = 96;
     return 0;
 }
 
@@ -38,10 +35,11 @@ static int parse_bits(struct trc_slice text, unsigned max, unsigned *out) {
 static int add_network(struct trc_slice text, struct trc_trust *out) {
     const char *slash = text.len ? memchr(text.p, '/', text.len) : NULL;
     struct trc_slice address = {text.p, slash ? (size_t)(slash - text.p) : text.len};
-    unsigned offset, bits = 0;
+    unsigned bits = 0;
     if (out->count == TRC_TRUST_NETWORKS_MAX ||
-        parse_address(address, out->network[out->count].address, &offset))
+        trc_address_parse(address, out->network[out->count].address))
         return -EINVAL;
+    const unsigned offset = memchr(address.p, ':', address.len) ? 0 : 96; /* of an IPv4 one */
     if (!slash)
         bits = 128 - offset;
     else if (parse_bits((struct trc_slice){slash + 1, text.len - address.len - 1}, 128 - offset,
@@ -75,15 +73,16 @@ static bool is_in(const uint8_t address[16], const uint8_t network[16], unsigned
     return rest == 0 || (address[whole] ^ network[whole]) >> (8 - rest) == 0;
 }
 
-bool trc_trust_listed(const struct trc_trust *trust, struct trc_slice text) {
-    uint8_t address[16];
-    unsigned offset;
-    if (text.len == 0)
-        return trust->unix_peers;
-    if (parse_address(text, address, &offset))
-        return false;
+bool trc_trust_has(const struct trc_trust *trust, const uint8_t address[16]) {
     for (unsigned i = 0; i < trust->count; i++)
         if (is_in(address, trust->network[i].address, trust->network[i].bits))
             return true;
     return false;
+}
+
+bool trc_trust_listed(const struct trc_trust *trust, struct trc_slice text) {
+    uint8_t address[16];
+    if (text.len == 0)
+        return trust->unix_peers;
+    return trc_address_parse(text, address) == 0 && trc_trust_has(trust, address);
 }

@@ -3,6 +3,7 @@
  * Fuzzes what reads the texts of a request for its span. Input: a byte that picks the reader, a
  * byte that is the room for its answer, the text.
  */
+#include "tracing/client.h"
 #include "tracing/fold.h"
 #include "tracing/queue.h"
 #include "tracing/scrub.h"
@@ -77,9 +78,29 @@ static void scrub(struct trc_slice text, struct trc_buf *out) {
     must(b.overflow || (b.len == a.len + 7 && again[b.len - 1] == 'D'));
 }
 
+/* The room picks the header and whom to trust. */
+static void client(struct trc_slice text, struct trc_buf *out) {
+    struct trc_trust trust = {0};
+    uint8_t address[16];
+    if (out->cap & 2)
+        must(trc_trust_parse(TRC_SLICE("10.0.0.0/8,fd00::/8"), &trust) == 0);
+    struct trc_slice got = trc_client_find(text, out->cap & 1, &trust);
+    must(!got.p || (got.p >= text.p && got.p + got.len <= text.p + text.len));
+    must(!got.p || trc_address_parse(got, address) == 0);
+}
+
+static void client_headers(struct trc_slice text, struct trc_buf *out) {
+    struct trc_client c;
+    (void)out;
+    int rc = trc_client_parse(text, &c);
+    must(rc == 0 || rc == -EINVAL);
+    for (unsigned i = 0; rc == 0 && i < c.count; i++)
+        must(strlen(c.header[i].variable) > 5);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static void (*const readers[])(struct trc_slice text, struct trc_buf * out) = {fold, name,
-                                                                                   queue};
+    typedef void reader(struct trc_slice text, struct trc_buf * out);
+    static reader *const readers[] = {fold, name, queue, scrub, client, client_headers};
     if (size < 2)
         return 0;
     char *room = malloc(data[1]); /* of just that size, for the sanitizer */
