@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Settings while they are made: shared by settings.c and settings_export.c, of no use to others.
+ * Settings while they are made: shared by settings.c, settings_export.c and settings_trace.c, of no
+ * use to others.
  */
 #ifndef TRACING_HOST_MAKER_H
 #define TRACING_HOST_MAKER_H
@@ -32,6 +33,20 @@ int trc_maker_export_ca(struct trc_maker *m, struct trc_slice text);
 int trc_maker_export_cert(struct trc_maker *m, struct trc_slice text);
 int trc_maker_export_key(struct trc_maker *m, struct trc_slice text);
 int trc_maker_export_gzip(struct trc_maker *m, struct trc_slice text);
+
+/* The same of options that say what is traced, and how a span is named and what it says. */
+int trc_maker_sampler(struct trc_maker *m, struct trc_slice text);
+int trc_maker_keep(struct trc_maker *m, struct trc_slice text);
+int trc_maker_exclude(struct trc_maker *m, struct trc_slice text);
+int trc_maker_extract(struct trc_maker *m, struct trc_slice text);
+int trc_maker_inject(struct trc_maker *m, struct trc_slice text);
+int trc_maker_trust(struct trc_maker *m, struct trc_slice text);
+int trc_maker_response_headers(struct trc_maker *m, struct trc_slice text);
+int trc_maker_baggage_tag(struct trc_maker *m, struct trc_slice text);
+int trc_maker_variables(struct trc_maker *m, struct trc_slice text);
+int trc_maker_capture_request(struct trc_maker *m, struct trc_slice text);
+int trc_maker_capture_response(struct trc_maker *m, struct trc_slice text);
+int trc_maker_semconv(struct trc_maker *m, struct trc_slice text);
 
 /* Hands each exporter the names and the HTTP settings of its wire, when all are read. */
 void trc_maker_join(struct trc_maker *m);
