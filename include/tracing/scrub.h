@@ -30,7 +30,11 @@
 #include "tracing/buf.h"
 
 /* What becomes of a query (tracing-query). */
-enum trc_query { TRC_QUERY_SCRUB, TRC_QUERY_DROP, TRC_QUERY_KEEP };
+enum trc_query {
+    TRC_QUERY_SCRUB = 0, /* it stays, without its secrets */
+    TRC_QUERY_DROP,
+    TRC_QUERY_KEEP
+};
 
 /* Appends `query`, without the question mark, as it came but for its secrets. What ends a secret is
  * an ampersand, or the end: others may be a part of it. What `out` has no room for is cut and sets

@@ -11,12 +11,15 @@
 #define TRACING_SETTINGS_H
 
 #include "tracing/capture.h"
+#include "tracing/client.h"
 #include "tracing/exclude.h"
 #include "tracing/exporter.h"
 #include "tracing/format.h"
 #include "tracing/journal.h"
 #include "tracing/response.h"
 #include "tracing/sampler.h"
+#include "tracing/scrub.h"
+#include "tracing/template.h"
 #include "tracing/trust.h"
 
 #define TRC_TAGS_MAX 64
@@ -47,6 +50,7 @@ enum trc_option {
     TRC_OPT_KEEP,
     TRC_OPT_EXCLUDE,
     TRC_OPT_CONTROL,
+    TRC_OPT_OPERATION,
     TRC_OPT_EXTRACT,
     TRC_OPT_INJECT,
     TRC_OPT_TRUST,
@@ -55,6 +59,8 @@ enum trc_option {
     TRC_OPT_VARIABLES,
     TRC_OPT_CAPTURE_REQUEST,
     TRC_OPT_CAPTURE_RESPONSE,
+    TRC_OPT_QUERY,
+    TRC_OPT_CLIENT_IP,
     TRC_OPT_SEMCONV,
     TRC_OPT_CHECK,
     TRC_OPT_COUNT
@@ -103,6 +109,7 @@ struct trc_settings {
     uint64_t keep_slow_ns; /* a request that runs for longer is told of meanwhile; 0: none is */
     struct trc_exclude exclude;
     const char *control_path;                           /* NULL: none */
+    struct trc_template operation;                      /* how a span is named */
     const struct trc_format *extract[TRC_LIST_MAX + 1]; /* NULL at the end */
     const struct trc_format *inject[TRC_LIST_MAX + 2];  /* with the variables, if asked for */
     struct trc_trust trust;
@@ -111,6 +118,8 @@ struct trc_settings {
     unsigned baggage_tag_count;
     struct trc_capture capture[2][TRC_CAPTURES_MAX]; /* by enum trc_direction */
     unsigned capture_count[2];
+    enum trc_query query;
+    struct trc_client client; /* headers that tell the client's address */
     bool check;
     struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */
     unsigned origin_count;

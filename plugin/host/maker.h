@@ -38,6 +38,7 @@ int trc_maker_export_gzip(struct trc_maker *m, struct trc_slice text);
 int trc_maker_sampler(struct trc_maker *m, struct trc_slice text);
 int trc_maker_keep(struct trc_maker *m, struct trc_slice text);
 int trc_maker_exclude(struct trc_maker *m, struct trc_slice text);
+int trc_maker_operation(struct trc_maker *m, struct trc_slice text);
 int trc_maker_extract(struct trc_maker *m, struct trc_slice text);
 int trc_maker_inject(struct trc_maker *m, struct trc_slice text);
 int trc_maker_trust(struct trc_maker *m, struct trc_slice text);
@@ -46,6 +47,8 @@ int trc_maker_baggage_tag(struct trc_maker *m, struct trc_slice text);
 int trc_maker_variables(struct trc_maker *m, struct trc_slice text);
 int trc_maker_capture_request(struct trc_maker *m, struct trc_slice text);
 int trc_maker_capture_response(struct trc_maker *m, struct trc_slice text);
+int trc_maker_query(struct trc_maker *m, struct trc_slice text);
+int trc_maker_client_ip(struct trc_maker *m, struct trc_slice text);
 int trc_maker_semconv(struct trc_maker *m, struct trc_slice text);
 
 /* Hands each exporter the names and the HTTP settings of its wire, when all are read. */

@@ -52,6 +52,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_CONTROL] = {"tracing-control", false, false, "none",
                          "file whose lines enabled=, sampler= and exclude= are obeyed when it "
                          "changes, without a reload"},
+    [TRC_OPT_OPERATION] = {"tracing-operation", false, false, "{method} {route}",
+                           "name of spans: text with {method}, {route}, {path}, {host}, {app} and "
+                           "request variables like {HTTP_X_TENANT}"},
     [TRC_OPT_EXTRACT] = {"tracing-extract", false, false, "jaeger,tracecontext,b3,b3multi",
                          "comma-separated context formats that are read, the first valid one wins"},
     [TRC_OPT_INJECT] = {"tracing-inject", false, false, "jaeger,tracecontext",
@@ -74,6 +77,15 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_CAPTURE_RESPONSE] = {"tracing-capture-response", false, true, "none",
                                   "name of a response header to copy to a tag of the span; may be "
                                   "given several times"},
+    [TRC_OPT_QUERY] =
+        {"tracing-query", false, false, "scrub",
+         "what becomes of a query: scrub takes known secrets out, drop, keep; without "
+         "effect for now"},
+    [TRC_OPT_CLIENT_IP] =
+        {"tracing-client-ip", false, false, "none",
+         "comma-separated headers that carry the client's address, from trusted "
+         "peers only: Forwarded, X-Forwarded-For, X-Real-IP...; without effect for "
+         "now"},
     [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
                          "names of the tags: http, http/dup or opentracing"},
     [TRC_OPT_CHECK] = {"tracing-check", true, false, "false",

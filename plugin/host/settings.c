@@ -136,6 +136,7 @@ static const struct {
     {TRC_OPT_KEEP, trc_maker_keep, true},
     {TRC_OPT_EXCLUDE, trc_maker_exclude, false},
     {TRC_OPT_CONTROL, set_control, false},
+    {TRC_OPT_OPERATION, trc_maker_operation, true},
     {TRC_OPT_EXTRACT, trc_maker_extract, true},
     {TRC_OPT_INJECT, trc_maker_inject, true},
     {TRC_OPT_TRUST, trc_maker_trust, true},
@@ -144,6 +145,8 @@ static const struct {
     {TRC_OPT_VARIABLES, trc_maker_variables, true},
     {TRC_OPT_CAPTURE_REQUEST, trc_maker_capture_request, false},
     {TRC_OPT_CAPTURE_RESPONSE, trc_maker_capture_response, false},
+    {TRC_OPT_QUERY, trc_maker_query, true},
+    {TRC_OPT_CLIENT_IP, trc_maker_client_ip, true},
     {TRC_OPT_SEMCONV, trc_maker_semconv, false},
     {TRC_OPT_CHECK, set_check, true},
 };

@@ -144,6 +144,27 @@ int trc_maker_variables(struct trc_maker *m, struct trc_slice text) {
     return 0;
 }
 
+int trc_maker_operation(struct trc_maker *m, struct trc_slice text) {
+    return trc_template_parse(text, &m->out->operation) ? trc_maker_refuse(m, TRC_TEMPLATE_ALLOWED)
+                                                        : 0;
+}
+
+int trc_maker_query(struct trc_maker *m, struct trc_slice text) {
+    if (trc_slice_equal(text, TRC_SLICE("scrub")))
+        m->out->query = TRC_QUERY_SCRUB;
+    else if (trc_slice_equal(text, TRC_SLICE("drop")))
+        m->out->query = TRC_QUERY_DROP;
+    else if (trc_slice_equal(text, TRC_SLICE("keep")))
+        m->out->query = TRC_QUERY_KEEP;
+    else
+        return trc_maker_refuse(m, "scrub, drop or keep");
+    return 0;
+}
+
+int trc_maker_client_ip(struct trc_maker *m, struct trc_slice text) {
+    return trc_client_parse(text, &m->out->client) ? trc_maker_refuse(m, TRC_CLIENT_ALLOWED) : 0;
+}
+
 int trc_maker_semconv(struct trc_maker *m, struct trc_slice text) {
     if (trc_slice_equal(text, TRC_SLICE("http")))
         m->semconv = TRC_SEMCONV_HTTP;

@@ -28,6 +28,11 @@ static void defaults_are_those_of_the_table(void **state) {
     assert_false(s.trust.restricted);
     assert_int_equal(s.response_headers, 0);
     assert_int_equal(s.baggage_tag_count, 0);
+    assert_int_equal(s.operation.count, 3);
+    assert_int_equal(s.operation.uses, 1u << TRC_TEMPLATE_METHOD | 1u << TRC_TEMPLATE_ROUTE |
+                                           1u << TRC_TEMPLATE_TEXT);
+    assert_int_equal(s.query, TRC_QUERY_SCRUB);
+    assert_int_equal(s.client.count, 0);
     assert_false(s.check);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_int_equal(s.http[w].timeout_ns, 10 * TRC_NS_PER_S);
@@ -103,6 +108,24 @@ static void new_options_for_exports(void **state) {
     assert_string_equal(logged, "");
 }
 
+static void what_a_span_says_is_chosen(void **state) {
+    (void)state;
+    assert_int_equal(MAKE("tracing-operation={HTTP_X_TENANT} {method}", "tracing-query=drop",
+                          "tracing-client-ip=Forwarded, CF-Connecting-IP"),
+                     0);
+    assert_int_equal(s.operation.variable_count, 1);
+    assert_slice(trc_template_variable(&s.operation, 0), "HTTP_X_TENANT");
+    assert_int_equal(s.query, TRC_QUERY_DROP);
+    assert_int_equal(s.client.count, 2);
+    assert_true(s.client.header[0].forwarded);
+    assert_string_equal(s.client.header[1].variable, "HTTP_CF_CONNECTING_IP");
+    assert_int_equal(MAKE("tracing-query=keep", "tracing-client-ip=none"), 0);
+    assert_int_equal(s.query, TRC_QUERY_KEEP);
+    assert_int_equal(s.client.count, 0);
+    assert_int_equal(MAKE("tracing-query=scrub"), 0);
+    assert_int_equal(s.query, TRC_QUERY_SCRUB);
+}
+
 static void files_must_be_readable(void **state) {
     (void)state;
     static const char *const files[] = {"/nowhere/x.pem", "/etc", "/dev/null", ""};
@@ -170,6 +193,15 @@ static void a_wrong_option_names_itself_its_value_and_what_is_allowed(void **sta
         {"tracing-baggage-tag=", "", "1 to 255 bytes"},
         {"tracing-check=maybe", "maybe", "true or false"},
         {"tracing-variables=2", "2", "true or false"},
+        {"tracing-operation=", "", "{method}, {route}"},
+        {"tracing-operation={verb}", "{verb}", "{method}, {route}"},
+        {"tracing-operation={method", "{method", "{{ and }} for braces"},
+        {"tracing-operation={HTTP_A}{HTTP_B}{HTTP_C}{HTTP_D}{HTTP_E}", "{HTTP_E}", "at most 4"},
+        {"tracing-query=hide", "hide", "scrub, drop or keep"},
+        {"tracing-query=", "", "scrub, drop or keep"},
+        {"tracing-client-ip=", "", "X-Forwarded-For"},
+        {"tracing-client-ip=X Real IP", "X Real IP", "X-Forwarded-For"},
+        {"tracing-client-ip=A,B,C,D,E", "A,B,C,D,E", "at most 4 headers"},
         {"tracing-semconv=old", "old", "http, http/dup or opentracing"},
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -286,6 +318,7 @@ int main(void) {
         TEST(too_many_of_anything_is_an_error),
         TEST(tags_leave_room_for_spans),
         TEST(new_options_for_exports),
+        TEST(what_a_span_says_is_chosen),
         TEST(files_must_be_readable),
         TEST(no_secret_is_said),
         TEST(what_is_shown_fits),
