@@ -31,7 +31,8 @@ struct trc_event {
                                                                   what is empty is left out */
 };
 
-/* How many events `span` has. Thread: reporter. */
+/* How many events `span` has. That is what its chain has: a process that dies while it adds one may
+ * have counted it in event_count already. Thread: reporter. */
 unsigned trc_event_count(const struct trc_span *span);
 
 /* Makes *event the first event of `span` (event->extra.at 0 before) or the one behind *event, in

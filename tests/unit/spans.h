@@ -251,6 +251,8 @@ static inline struct trc_slice spans_random_slice(struct trc_random *r, char *ou
 static inline void spans_random_events(struct trc_random *r, struct trc_span *span) {
     char text[TRC_SPAN_LOG_MAX], message[100], stack[TRC_SPAN_EXCEPTION_STACK_MAX];
 
+    if (trc_random_next(r) % 4 == 0)
+        span->event_count++; /* as a process leaves it that dies while it adds one */
     if (trc_random_next(r) % 2)
         return;
     for (uint64_t i = trc_random_next(r) % (TRC_SPAN_EVENTS_MAX + 1); i > 0; i--) {
