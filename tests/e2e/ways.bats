@@ -85,6 +85,15 @@ signal() { kill -"$1" "$UWSGI_PID"; }
 fifo() { printf %s "$1" >fifo; }
 # uWSGI looks at whole seconds: each time it is two more of them.
 touched() { touch -d "@$(($(stat -c %Y "$1") + 2))" "$1"; }
+# modified FILE: a module, until uWSGI's thread that looks after modules each second has said so. The first
+# change is only what it begins with.
+modified() { wait_for "$DEADLINE" seen_modified "$1" $(($(log_count "$RELOADER") + 1)); }
+seen_modified() {
+  log_has_times "$2" "$RELOADER" && return 0
+  touched "$1"
+  return 1
+}
+RELOADER='^\[uwsgi-python-reloader\] module/file .* has been modified'
 # chained ACTION...: does it when no chain of two workers is under way: uWSGI would not hear of it
 chained() {
   wait_for "$DEADLINE" chain_complete
@@ -275,6 +284,11 @@ workers_have_two_reporters() {
   touch reload
   WAY=("touch-chain-reload = $WORK/reload" 'lazy-apps = true')
   reloads_by 2 chained touched reload
+}
+@test "py-auto-reload" {
+  cp "$APPS/app.py" shop.py
+  WAY=("wsgi-file = $WORK/shop.py" 'py-auto-reload = 1' 'enable-threads = true')
+  reloads_by 1 modified shop.py
 }
 
 # --- Workers that go of themselves, and are killed ----------------------------------------------------------
