@@ -61,8 +61,10 @@ struct trc_poll {
     pthread_mutex_t lease;         /* robust: the kernel tells the next that its holder has died */
     _Atomic uint64_t next_mono_ns; /* when to ask next */
     /* Of the holder of the lease. */
-    bool told_failing;      /* what the operator was told last... */
-    uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
+    _Atomic uint64_t asked;  /* how often the server was... */
+    _Atomic uint64_t failed; /* ...and gave no strategy */
+    bool told_failing;       /* what the operator was told last... */
+    uint64_t told_at_ns[2];  /* ...and when: that it works, that it does not */
 };
 
 /* Lives in the mapping. Thread: any. */

@@ -25,6 +25,7 @@ static const struct function {
     {"tracing.sampler", 1, 1, ANSWER_BYTES, trc_rpc_sampler},
     {"tracing.flush", 0, 0, ANSWER_BYTES, trc_rpc_flush},
     {"tracing.reset", 0, 0, ANSWER_BYTES, trc_rpc_reset},
+    {"tracing.status", 0, 0, ANSWER_BYTES, trc_rpc_status},
 };
 
 void trc_rpc_error(struct trc_buf *answer, const char *why) {

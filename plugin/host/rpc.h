@@ -10,8 +10,9 @@
 #include "tracing/buf.h"
 
 /* Answers a call: arg[0..count), as many as the table allows, neither NUL-terminated nor text for
- * sure. What it appends to *answer is the answer; nothing means "ok". Never ends or holds up the
- * process, whatever it is given. Thread: any, in any process of the instance. */
+ * sure. What it appends to *answer is the answer; nothing means "ok". answer->p is malloc'd: who
+ * needs more room puts another buffer in its place. Never ends or holds up the process, whatever it
+ * is given. Thread: any, in any process of the instance. */
 typedef void trc_rpc_function(const struct trc_slice *arg, unsigned count, struct trc_buf *answer);
 
 /* Makes the answer "error: " and `why`, in place of what it was. */
@@ -27,5 +28,10 @@ void trc_rpc_register(void);
  */
 
 trc_rpc_function trc_rpc_enable, trc_rpc_disable, trc_rpc_sampler, trc_rpc_flush, trc_rpc_reset;
+
+/* --- rpc_status.c ------------------------------------------------------------------------------
+ */
+
+trc_rpc_function trc_rpc_status;
 
 #endif

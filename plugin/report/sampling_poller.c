@@ -72,6 +72,8 @@ static void ask(struct trc_fetch *fetch) {
         trc_strategies_publish(poller.strategies, strategy, trc_clock_mono_ns());
         free(strategy);
     }
+    atomic_fetch_add(&poller.poll->asked, 1);
+    atomic_fetch_add(&poller.poll->failed, rc != 0);
     tell(rc != 0, why);
     atomic_store(&poller.poll->next_mono_ns, next_poll(begun));
 }

@@ -5,14 +5,6 @@
 
 load helper
 
-# rpc NAME [ARGUMENT...]: what the application is answered that calls it.
-rpc() {
-  local args=(--data-urlencode "name=$1") arg
-  shift
-  for arg in "$@"; do args+=(--data-urlencode "arg=$arg"); done
-  get /rpc -G "${args[@]}"
-}
-
 # control LINE...: replaces the file of those lines, as a rename does.
 control() {
   printf '%s\n' "$@" >"$WORK/control.new"

@@ -477,6 +477,14 @@ requests() {
   fi
 }
 
+# rpc NAME [ARGUMENT...]: what the application is answered that calls it.
+rpc() {
+  local args=(--data-urlencode "name=$1") arg
+  shift
+  for arg in "$@"; do args+=(--data-urlencode "arg=$arg"); done
+  get /rpc -G "${args[@]}"
+}
+
 # field NAME: its value in the JSON object on standard input, or nothing.
 field() { "$PYTHON" -c 'import json, sys; print(json.load(sys.stdin).get(sys.argv[1], ""))' "$1"; }
 

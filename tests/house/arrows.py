@@ -19,7 +19,7 @@ HEADERS = {
     'encode': 'attributes encoder',
     'send': 'fetch otlp_answer sender',
     'trace': 'capture client control exclude journal operations request sampler strategies template tracer trust',
-    'report': 'control_file exporter reporter sampling_answer sampling_poller watcher',
+    'report': 'control_file exporter reporter sampling_answer sampling_poller status watcher',
     'host': 'packet response settings',
 }
 ROOM_OF = {stem: room for room, stems in HEADERS.items() for stem in stems.split()}
