@@ -9,6 +9,7 @@
 #define TRACING_TRACER_H
 
 #include "tracing/capture.h"
+#include "tracing/client.h"
 #include "tracing/control.h"
 #include "tracing/journal.h"
 #include "tracing/operations.h"
@@ -39,9 +40,11 @@ struct trc_tracer {
     struct trc_trust trust;               /* whose context is continued */
     const struct trc_slice *baggage_tags; /* keys of baggage that become attributes; borrowed */
     unsigned baggage_tag_count;
-    uint8_t keep;          /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
-    uint64_t keep_slow_ns; /* KEEP_SLOW */
-    enum trc_query query;  /* whether and how it is told */
+    uint8_t keep;             /* KEEP_ERRORS, KEEP_SLOW: what makes a refused request be recorded */
+    uint64_t keep_slow_ns;    /* KEEP_SLOW */
+    enum trc_query query;     /* whether and how it is told */
+    struct trc_client client; /* headers that tell the client's address */
+    uint8_t client_variable[TRC_CLIENT_HEADERS_MAX]; /* where they are in names */
     const struct trc_capture *capture;          /* request headers that become tags; borrowed */
     unsigned capture_count;                     /* up to TRC_CAPTURES_MAX */
     uint8_t capture_variable[TRC_CAPTURES_MAX]; /* where they are in names */
@@ -58,9 +61,9 @@ struct trc_tracer {
 };
 
 /* Sets up names and formats of *tracer, which was zeroed, and has its template of operations if
- * that is not to be the default, and the headers to capture; the rest is the caller's to set.
- * `extract`, `inject`: formats in order, NULL at the end, borrowed for good. Returns 0 or -ENOSPC
- * if they are too many, or -EINVAL if two share a header. Thread: startup. */
+ * that is not to be the default, and the headers to capture and to find the client in; the rest is
+ * the caller's to set. `extract`, `inject`: formats in order, NULL at the end, borrowed for good.
+ * Returns 0 or -ENOSPC if they are too many, or -EINVAL if two share a header. Thread: startup. */
 int trc_tracer_init(struct trc_tracer *tracer, const struct trc_format *const *extract,
                     const struct trc_format *const *inject);
 

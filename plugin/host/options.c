@@ -81,11 +81,9 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
         {"tracing-query", false, false, "scrub",
          "what becomes of a query: scrub takes known secrets out, drop, keep; without "
          "effect for now"},
-    [TRC_OPT_CLIENT_IP] =
-        {"tracing-client-ip", false, false, "none",
-         "comma-separated headers that carry the client's address, from trusted "
-         "peers only: Forwarded, X-Forwarded-For, X-Real-IP...; without effect for "
-         "now"},
+    [TRC_OPT_CLIENT_IP] = {"tracing-client-ip", false, false, "none",
+                           "comma-separated headers that carry the client's address, from trusted "
+                           "peers only: Forwarded, X-Forwarded-For, X-Real-IP..."},
     [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
                          "names of the tags: http, http/dup or opentracing"},
     [TRC_OPT_CHECK] = {"tracing-check", true, false, "false",

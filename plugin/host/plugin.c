@@ -102,6 +102,9 @@ static void hide_secrets(void) {
 
 static void init_tracer(const struct trc_settings *settings) {
     struct trc_tracer *tracer = &trc_host.tracer;
+    tracer->operation = settings->operation;
+    tracer->query = settings->query;
+    tracer->client = settings->client;
     tracer->capture = settings->capture[TRC_REQUEST];
     tracer->capture_count = settings->capture_count[TRC_REQUEST];
     if (trc_tracer_init(tracer, settings->extract, settings->inject)) {

@@ -192,6 +192,16 @@ void trc_record_target(const struct trc_tracer *t, struct trc_slot *slot, struct
     trc_record_name(t, slot, span);
 }
 
+static void record_client(const struct trc_tracer *t, struct trc_span *span,
+                          const struct trc_request *r) {
+    struct trc_slice value[TRC_CLIENT_HEADERS_MAX];
+    for (unsigned i = 0; i < t->client.count; i++)
+        value[i] = r->value[t->client_variable[i]];
+    trc_span_set(span, TRC_STR_CLIENT,
+                 trc_client_address(&t->client, value, r->value[TRC_FIELD_PEER], &t->trust),
+                 TRC_SPAN_TOKEN_MAX);
+}
+
 void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struct trc_span *span,
                         const struct trc_request *r) {
     trc_span_set(span, TRC_STR_METHOD, r->value[TRC_FIELD_METHOD], TRC_SPAN_TOKEN_MAX);
@@ -201,6 +211,8 @@ void trc_record_request(const struct trc_tracer *t, struct trc_slot *slot, struc
     trc_span_set(span, TRC_STR_PEER, r->value[TRC_FIELD_PEER], TRC_SPAN_TOKEN_MAX);
     trc_span_set(span, TRC_STR_USER_AGENT, r->value[TRC_FIELD_USER_AGENT], TRC_SPAN_TEXT_MAX);
     span->peer_port = trc_decimal_port(r->value[TRC_FIELD_PEER_PORT]);
+    if (__builtin_expect(t->client.count, 0))
+        record_client(t, span, r);
     for (unsigned i = 0; i < t->capture_count; i++)
         trc_record_header(span, t->capture[i].tag, r->value[t->capture_variable[i]]);
     keep_variables(t, slot, r);

@@ -20,6 +20,22 @@ static uint64_t after(const struct trc_span *span) {
     return now > span->start_mono_ns ? now - span->start_mono_ns : 0;
 }
 
+/* A string of its own, over the one it had: again and again must not use the span up. */
+static void say(struct trc_span *span, enum trc_span_str which, struct trc_slice text, size_t max) {
+    struct trc_str *s = &span->str[which];
+    if (text.len > max) {
+        text.len = max;
+        span->truncated = 1;
+    }
+    if (text.len > s->len) {
+        trc_span_set(span, which, text, max);
+        return;
+    }
+    if (text.len)
+        memcpy(span->arena + s->off, text.p, text.len);
+    s->len = (uint16_t)text.len;
+}
+
 bool trc_tracer_tag(struct trc_tracer *t, unsigned core, struct trc_slice name,
                     struct trc_slice value) {
     struct trc_slot *slot = open_slot(t, core);
@@ -51,31 +67,15 @@ bool trc_tracer_exception(struct trc_tracer *t, unsigned core, struct trc_slice 
     struct trc_span *span = trc_slot_span(slot);
     (void)trc_span_add_exception(span, after(span), type, message, stack);
     span->error = 1;
-    trc_span_set(span, TRC_STR_EXCEPTION, type, TRC_SPAN_EXCEPTION_TYPE_MAX);
+    say(span, TRC_STR_EXCEPTION, type, TRC_SPAN_EXCEPTION_TYPE_MAX);
     return true;
-}
-
-/* A string of its own, over the one it had: again and again must not use the span up. */
-static void say(struct trc_span *span, enum trc_span_str which, struct trc_slice text) {
-    struct trc_str *s = &span->str[which];
-    if (text.len > TRC_SPAN_TEXT_MAX) {
-        text.len = TRC_SPAN_TEXT_MAX;
-        span->truncated = 1;
-    }
-    if (text.len > s->len) {
-        trc_span_set(span, which, text, TRC_SPAN_TEXT_MAX);
-        return;
-    }
-    if (text.len)
-        memcpy(span->arena + s->off, text.p, text.len);
-    s->len = (uint16_t)text.len;
 }
 
 bool trc_tracer_route(struct trc_tracer *t, unsigned core, struct trc_slice route) {
     struct trc_slot *slot = open_slot(t, core);
     if (!slot)
         return false;
-    say(trc_slot_span(slot), TRC_STR_ROUTE, route);
+    say(trc_slot_span(slot), TRC_STR_ROUTE, route, TRC_SPAN_TEXT_MAX);
     slot->said |= TRC_SAID_ROUTE;
     return true;
 }
@@ -88,7 +88,7 @@ bool trc_tracer_name(struct trc_tracer *t, unsigned core, struct trc_slice name)
         name.len = TRC_SPAN_TEXT_MAX;
     if (!trc_record_admits(t, name))
         return true; /* it keeps the one it has */
-    say(trc_slot_span(slot), TRC_STR_NAME, name);
+    say(trc_slot_span(slot), TRC_STR_NAME, name, TRC_SPAN_TEXT_MAX);
     slot->said |= TRC_SAID_NAME;
     return true;
 }

@@ -67,6 +67,8 @@ static int add_variables(struct trc_tracer *t) {
         rc = add_variable(t, trc_template_variable(&t->operation, i), &t->operation_variable[i]);
     for (unsigned i = 0; rc == 0 && i < t->capture_count; i++)
         rc = add_variable(t, t->capture[i].variable, &t->capture_variable[i]);
+    for (unsigned i = 0; rc == 0 && i < t->client.count; i++)
+        rc = add_variable(t, trc_slice_of(t->client.header[i].variable), &t->client_variable[i]);
     return rc;
 }
 

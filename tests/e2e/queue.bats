@@ -48,3 +48,16 @@ INI
   need_spans 1
   spans all 'tags["http.url"].endswith("/hello?a=1&password=REDACTED&b=%2F&sig=REDACTED")' 'name == "GET /hello"'
 }
+
+@test "names by a template, queries dropped, the client behind proxies" {
+  serve "tracing-operation = {method} {host} {HTTP_X_TENANT} {route}
+tracing-query = drop
+tracing-client-ip = X-Forwarded-For, Forwarded
+tracing-trust = 127.0.0.1, 10.0.0.0/8"
+  get '/hello?a=1' -H 'X-Tenant: blue' -H 'Host: shop' -H 'X-Forwarded-For: 203.0.113.7, 192.0.2.1, 10.1.2.3' -o /dev/null
+  get /users/42 -H 'Host: shop' -H 'Forwarded: for="[2001:db8::1]:80"' -o /dev/null
+  need_spans 2
+  spans check '[s["name"] for s in spans] == ["GET shop blue /hello", "GET shop /users/{id}"]'
+  spans check '[s["tags"]["client.address"] for s in spans] == ["192.0.2.1", "2001:db8::1"]'
+  spans all '"?" not in tags["http.url"]'
+}
