@@ -108,6 +108,12 @@ INI
   refuses tracing-exclude healthz /a, ,/a agent: method: host:x 'none,/a'
 }
 
+@test "wrong tracing-operation, tracing-query, tracing-client-ip" {
+  refuses tracing-operation '{verb}' '{method' 'method}' '{ABC}' '{HTTP_A}{HTTP_B}{HTTP_C}{HTTP_D}{HTTP_E}'
+  refuses tracing-query hide all
+  refuses tracing-client-ip 'X Real IP' A,B,C,D,E X-Real-IP,
+}
+
 @test "wrong tracing-keep" {
   refuses tracing-keep slow slow: slow:1 slow:-1s slow:0ms slow:61m slow:1h 'slow: 1s' slow=1s everything
 }
@@ -207,6 +213,8 @@ tracing-udp-packet 65000
 tracing-sampler const:1
 tracing-keep none
 tracing-exclude none
+tracing-control none
+tracing-operation \{method\} \{route\}
 tracing-extract jaeger,tracecontext,b3,b3multi
 tracing-inject jaeger,tracecontext
 tracing-trust all
@@ -215,6 +223,8 @@ tracing-baggage-tag none
 tracing-variables false
 tracing-capture-request none
 tracing-capture-response none
+tracing-query scrub
+tracing-client-ip none
 tracing-semconv
 tracing-check false
 TABLE
