@@ -118,6 +118,12 @@ static uint64_t cursor_of(const struct block *b, unsigned exporter) {
     return counter_get(&c->state[atomic_load(&c->active) & 1].pos);
 }
 
+/* Recovery makes a hole padding, which has a head: one byte less, and it would write over what is
+ * behind it. A live ring has none so small, because whole records are reserved. */
+static bool can_be_hole(uint64_t bytes) {
+    return bytes == 0 || bytes >= TRC_RECORD_HEAD;
+}
+
 /* Head and cursors bound every walk over the ring. */
 static int check_block(const struct trc_journal *j, unsigned worker, char *why) {
     const struct block *b = block_of(j, worker);
@@ -125,7 +131,8 @@ static int check_block(const struct trc_journal *j, unsigned worker, char *why) 
     bool good = head % 8 == 0;
     for (unsigned e = 0; e < j->config.exporters; e++) {
         uint64_t pos = cursor_of(b, e);
-        good = good && pos % 8 == 0 && pos <= head && head - pos <= j->config.ring_bytes;
+        good = good && pos % 8 == 0 && pos <= head && head - pos <= j->config.ring_bytes &&
+               can_be_hole(head - pos);
     }
     return good ? 0 : refuse(why, -EINVAL, "the head of ring %u is damaged", worker + 1);
 }
@@ -161,7 +168,8 @@ static unsigned check_slots(struct trc_journal *j, unsigned worker) {
 
 /* Is what carries the right stamp whole? */
 static bool is_record(const struct record *r, uint64_t left) {
-    if (record_bytes(r->len) > left)
+    uint64_t bytes = record_bytes(r->len);
+    if (bytes > left || !can_be_hole(left - bytes))
         return false;
     if (kind_of(r) == RECORD_PAD)
         return true;
@@ -173,11 +181,12 @@ static bool is_record(const struct record *r, uint64_t left) {
 static void check_records(struct trc_journal *j, unsigned worker) {
     struct block *b = block_of(j, worker);
     uint64_t head = trc_journal_head(j, worker), pos = tail_of(j, b, head);
+    uint64_t end = pos; /* of the last one that is whole */
     while (pos < head) {
         struct record *r = record_at(j, worker, pos);
         bool stamped = atomic_load(&r->stamp) == stamp_of(j, pos);
-        if (stamped && is_record(r, head - pos)) {
-            pos += record_bytes(r->len);
+        if (stamped && can_be_hole(pos - end) && is_record(r, head - pos)) {
+            pos = end = pos + record_bytes(r->len);
             continue;
         }
         if (stamped)

@@ -57,8 +57,9 @@ static bool committed(const struct trc_journal *j, unsigned worker, uint64_t pos
            stamp_of(j, pos);
 }
 
-/* Turns each reserved and never committed range between tail and head into padding. Returns how
- * many ranges there were; adjoining records make one. */
+/* Turns each reserved and never committed range between tail and head into padding, for whose head
+ * each has room: whole records were reserved. Returns how many ranges there were; adjoining records
+ * make one. */
 static unsigned close_holes(struct trc_journal *j, unsigned worker) {
     struct block *b = block_of(j, worker);
     uint64_t head = atomic_load(&b->head), pos = tail_of(j, b, head);
