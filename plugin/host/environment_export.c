@@ -30,7 +30,10 @@ static bool has_port(struct trc_slice authority) {
 static int settle(struct trc_buf *out, size_t start, char why[TRC_ERROR_TEXT_MAX]) {
     struct trc_exporter exporter;
     int rc = -EINVAL;
-    if (!out->overflow)
+    if (out->overflow) /* the room is for all that can be used */
+        snprintf(why, TRC_ERROR_TEXT_MAX, "the URL is longer than %zu bytes",
+                 sizeof(exporter.url) - 1);
+    else
         rc = trc_exporter_parse((struct trc_slice){out->p + start, out->len - start}, 65000,
                                 &exporter, why);
     if (rc)

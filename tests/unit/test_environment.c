@@ -257,6 +257,29 @@ static void each_exporter_has_what_is_for_its_wire(void **state) {
     assert_null(s.exporter[3].endpoint.http->headers[0]);
 }
 
+/* However many there are to be room for, and whoever has used it up. */
+static void an_endpoint_of_any_length_is_said(void **state) {
+    (void)state;
+    static const char *const variables[] = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT", "JAEGER_ENDPOINT", "JAEGER_AGENT_HOST"};
+    static char url[9000];
+    for (unsigned i = 0; i < sizeof(variables) / sizeof(variables[0]); i++)
+        for (unsigned len = 600; len < sizeof(url); len *= 2) {
+            set_environment("OTEL_TRACES_EXPORTER=console,otlp,zipkin,jaeger");
+            memset(url, 'x', len);
+            memcpy(url, "http://h/", i < 4 ? 9 : 0);
+            url[len] = '\0';
+            setenv(variables[i], url, 1);
+            logged[0] = '\0';
+            assert_int_equal(MAKE(), 0);
+            assert_int_equal(s.exporter_count, 4);
+            const char *line = strstr(logged, variables[i]);
+            assert_non_null(line);
+            assert_non_null(strstr(line, "is ignored: the URL is longer than 511 bytes\n"));
+        }
+}
+
 /* Whatever is wrong with it, what may be secret is in no line. */
 static void no_secret_is_said(void **state) {
     (void)state;
@@ -342,9 +365,13 @@ static void there_is_room_for_every_origin(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup(f, setup)
     const struct CMUnitTest tests[] = {
-        TEST(each_line_of_the_table_comes_true),      TEST(an_option_beats_the_environment),
-        TEST(each_exporter_has_what_is_for_its_wire), TEST(no_secret_is_said),
-        TEST(each_value_knows_where_it_came_from),    TEST(there_is_room_for_every_origin),
+        TEST(each_line_of_the_table_comes_true),
+        TEST(an_option_beats_the_environment),
+        TEST(each_exporter_has_what_is_for_its_wire),
+        TEST(an_endpoint_of_any_length_is_said),
+        TEST(no_secret_is_said),
+        TEST(each_value_knows_where_it_came_from),
+        TEST(there_is_room_for_every_origin),
     };
     return cmocka_run_group_tests_name("environment", tests, NULL, NULL);
 }
