@@ -46,13 +46,15 @@ demo: deps-build deps-demo tracing_plugin.so ## Run two Django services and show
 
 # --- Tests -------------------------------------------------------------------------------------------
 # The library under test is everything that does not include <uwsgi.h>. One tree of objects for each
-# VARIANT: plain, asan (with UBSan), tsan, bench (optimised as the plugin).
+# VARIANT: plain, asan (with UBSan), tsan, fuzz (for libFuzzer, which is clang's), bench (optimised as the
+# plugin).
 
 VARIANT   ?= plain
 OUT       := $(BUILD)/$(VARIANT)
 FLAGS_plain := -O1
 FLAGS_asan  := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 FLAGS_tsan  := -O1 -fsanitize=thread
+FLAGS_fuzz  := -O1 -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 FLAGS_bench := -O2 -fPIC -fvisibility=hidden
 LIBS          = thrift_c_glib libcurl libcrypto jansson zlib
 LIBS_CFLAGS   = $(shell pkg-config --cflags $(LIBS))
@@ -94,7 +96,7 @@ $(OUT)/unit/%: tests/unit/%.c $(OUT)/libtracing.a $(GEN_OBJ)
 	@$(CC) $(TEST_CFLAGS) -Itests/unit -isystem $(GEN) $< $(GEN_OBJ) $(OUT)/libtracing.a -o $@ \
 	  $(TEST_LIBS) -lcmocka -lprotobuf-c
 
--include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d)
+-include $(wildcard $(OUT)/plugin/*/*.d $(OUT)/unit/*.d $(OUT)/fuzz_*.d)
 
 .PHONY: unit
 unit: $(UNIT)
@@ -171,15 +173,16 @@ soak: deps-build deps-test tracing_plugin.so ## Load, kill and reload a server f
 FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .PHONY: fuzz
-fuzz: deps-build deps-fuzz $(FUZZERS:%=$(BUILD)/fuzz/%) ## Fuzz each parser for SECONDS seconds (default 60)
+fuzz: deps-build deps-fuzz ## Fuzz each parser for SECONDS seconds (default 60)
+	@$(MAKE) VARIANT=fuzz CC=clang fuzzers
 	@tests/fuzz/run.sh $(BUILD)/fuzz $(SECONDS) $(FUZZERS)
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c $(SOURCES) $(HEADERS)
-	@mkdir -p $(@D)
-	@echo '  CLANG $@'
-	@clang -std=gnu11 -D_GNU_SOURCE -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
-	  -Iinclude $(LIBS_CFLAGS) $< $(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)) \
-	  -o $@ $(TEST_LIBS)
+.PHONY: fuzzers
+fuzzers: $(FUZZERS:%=$(OUT)/%)
+
+$(OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(OUT)/libtracing.a
+	@echo '  CC $@'
+	@$(CC) $(TEST_CFLAGS) -fsanitize=fuzzer $< $(OUT)/libtracing.a -o $@ $(TEST_LIBS)
 
 .PHONY: bench
 bench: deps-build deps-bench tracing_plugin.so ## Measure: instructions, nanoseconds, server with and without

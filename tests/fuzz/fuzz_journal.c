@@ -31,7 +31,7 @@ static void append(struct trc_journal *j, unsigned worker, uint64_t id, bool end
 static int make_good(size_t *bytes) {
     const struct trc_journal_config config = {2, 2, 2, 1};
     struct trc_cursor_state state = {0};
-    struct trc_journal *j;
+    struct trc_journal *j = NULL;
     uint64_t next;
     void *at;
     int fd = memfd_create("journal", MFD_CLOEXEC);

@@ -5,16 +5,50 @@
  */
 #include "tracing/log.h"
 #include "tracing/settings.h"
-#include <stdio.h>
+#include <sanitizer/allocator_interface.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define BLOCKS_MAX 4096 /* that one input leaves: more than it has lines for */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Settings live for good. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void) {
-    return "detect_leaks=0";
+/* --- Settings live for good; here with their input -------------------------------------------- */
+
+static const volatile void *blocks[BLOCKS_MAX];
+static unsigned block_count;
+static bool making;
+
+static void note_malloc(const volatile void *p, size_t size) {
+    (void)size;
+    if (!making)
+        return;
+    if (block_count == BLOCKS_MAX)
+        abort();
+    blocks[block_count++] = p;
 }
+
+static void note_free(const volatile void *p) {
+    for (unsigned i = block_count; making && i-- > 0;)
+        if (blocks[i] == p) {
+            blocks[i] = blocks[--block_count];
+            return;
+        }
+}
+
+static int make(const struct trc_options *options, struct trc_settings *out, char *error) {
+    making = true;
+    int rc = trc_settings_make(options, "/srv/app", out, error);
+    making = false;
+    return rc;
+}
+
+static void free_blocks(void) {
+    while (block_count > 0)
+        free((void *)blocks[--block_count]);
+}
+
+/* --- The input -------------------------------------------------------------------------------- */
 
 static void ignore(const char *line) {
     (void)line;
@@ -34,14 +68,11 @@ static void look_at(const struct trc_settings *settings) {
         abort();
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static struct trc_options options;
-    static struct trc_settings settings;
-    char error[TRC_ERROR_LINE_MAX], *text = strndup((const char *)data, size), *next = text;
-    memset(&options, 0, sizeof(options));
-    trc_log_to(ignore);
-    clearenv();
-    for (char *line; text && (line = strsep(&next, "\n"));) {
+/* Takes the lines apart, in place. */
+static void read_lines(char *text, struct trc_options *options) {
+    static char *variables[1024];
+    unsigned count = 0;
+    for (char *line; (line = strsep(&text, "\n"));) {
         char *eq = strchr(line, '=');
         int option = 0;
         if (!eq || eq == line)
@@ -49,15 +80,34 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         *eq = '\0';
         while (option < TRC_OPT_COUNT && strcmp(trc_option_table[option].name, line) != 0)
             option++;
-        if (option < TRC_OPT_COUNT)
-            trc_options_add(&options, option, eq + 1);
-        else
-            setenv(line, eq + 1, 1);
+        if (option < TRC_OPT_COUNT) {
+            trc_options_add(options, option, eq + 1);
+        } else if (count < sizeof(variables) / sizeof(variables[0]) - 1) {
+            *eq = '=';
+            variables[count++] = line;
+        }
     }
-    if (trc_settings_make(&options, "/srv/app", &settings, error) == 0)
+    variables[count] = NULL;
+    environ = variables;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static struct trc_options options;
+    static struct trc_settings settings;
+    static bool hooked;
+    char error[TRC_ERROR_LINE_MAX], *text = strndup((const char *)data, size);
+    if (!text || (!hooked && !__sanitizer_install_malloc_and_free_hooks(note_malloc, note_free)))
+        abort();
+    hooked = true;
+    memset(&options, 0, sizeof(options));
+    trc_log_to(ignore);
+    read_lines(text, &options);
+    if (make(&options, &settings, error) == 0)
         look_at(&settings);
     else if (!error[0] || strchr(error, '\n'))
         abort();
+    free_blocks();
+    environ = NULL;
     free(text);
     return 0;
 }

@@ -14,8 +14,7 @@ for fuzzer in "$@"; do
   work=$binaries/$fuzzer.work
   mkdir -p "$work"
   log=$binaries/$fuzzer.log
-  # Settings live for good, some 6 MB a second of them.
-  if "$binaries/$fuzzer" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=$((2048 + 10 * seconds)) -print_final_stats=1 \
+  if "$binaries/$fuzzer" -max_total_time="$seconds" -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$binaries/$fuzzer-" "$work" "$here/corpus/$fuzzer" >"$log" 2>&1; then
     passed=$((passed + 1))
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
