@@ -46,7 +46,7 @@ serve() {
 processes = 1
 disable-logging = true
 http-socket = $WORK/http.sock
-tracing-journal-size = 256k
+tracing-journal-size = 64k
 tracing-exit-timeout = 500ms
 tracing-export-timeout = 1s
 tracing-export = $scheme://$NAME:$PORT
@@ -56,19 +56,37 @@ INI
   requests 3000 4 /hello # warm
 }
 
-# p99 COUNT: what 99 of 100 requests take at most, in microseconds
-p99() {
+# times COUNT: what 99 of 100 requests take at most, and what all do, in microseconds
+times() {
   local answer
   answer=$(LOAD_P99=1 "$E2E_LOAD" "$WORK/http.sock" "$1" 4 /hello)
   grep -qx "200 $1" <<<"$answer"
-  sed -n 's/^p99 //p' <<<"$answer"
+  sed -n -e 's/^p99 //p' -e 's/^longest //p' <<<"$answer" | xargs
 }
 
 # of the worker's own: the journal is shared
 rss_kib() { sed -n 's/^RssAnon:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(worker_pid 1)/status"; }
 
-has_taken() { [ "$(spans count "path == '/worker'" 2>/dev/null || echo 0)" -ge "$1" ]; }
+has_taken() { [ "$(spans count "path == '/$2'" 2>/dev/null || echo 0)" -ge "$1" ]; }
+
+# probed: the collector has a request made since it is well, and so all before it, for it is a queue.
+# Of one made while the ring is still full, for the reporter has not looked yet, there is no span.
+probed() {
+  requests 1 1 /probe
+  PROBES=$((PROBES + 1))
+  has_taken 1 probe
+}
 fault_is_felt() { log_has 'cannot export'; }
+
+# no_longer ILL HEALTHY: what `times` said. To wait for room in the ring would be tens of milliseconds,
+# of more than one in a hundred in a ring so small; to wait for a collector, few of a second, for soon
+# everybody waits. A busy machine is some.
+no_longer() {
+  local ill healthy
+  read -ra ill <<<"$1"
+  read -ra healthy <<<"$2"
+  [ "${ill[0]}" -le $((healthy[0] * 3 + 20000)) ] && [ "${ill[1]}" -le $((healthy[1] * 3 + 800000)) ]
+}
 
 # --- One outage --------------------------------------------------------------------------------------------
 
@@ -76,25 +94,27 @@ fault_is_felt() { log_has 'cannot export'; }
 # FELT: says when the server has noticed. Then uWSGI is at its end.
 survives() {
   local healthy ill again before after
-  healthy=$(p99 2000)
+  healthy=$(times 2000)
   "$1"
   requests 3000 4 /hello # more than the journal holds
   [ -z "${3:-}" ] || wait_for "$DEADLINE" "$3"
   before=$(rss_kib)
-  ill=$(p99 4000)
+  ill=$(times 4000)
   requests 4000 4 /hello
   after=$(rss_kib)
   "$2"
+  PROBES=0
+  wait_for "$DEADLINE" probed
   requests 20 1 /worker
-  wait_for "$DEADLINE" has_taken 20 # and all before them, for it is a queue
-  again=$(p99 2000)
-  [ "$again" -le "$healthy" ] || healthy=$again
-  echo "p99 healthy $healthy us, ill $ill us; memory $before KiB, $after KiB"
-  # To wait for a collector would be tens of milliseconds and more; a busy machine is some.
-  [ "$ill" -le $((healthy * 3 + 20000)) ]
-  # Messages may still grow to what the journal holds; of each request there would be more.
-  [ "$after" -le $((before + 512)) ]
-  need_accounts 'sampled == 18020' 'failed == 0' 'lost == 0' 'queued == 0'
+  wait_for "$DEADLINE" has_taken 20 worker
+  again=$(times 2000)
+  echo "p99 and longest: healthy $healthy us, ill $ill us, well again $again us;" \
+    "memory $before KiB, $after KiB; $PROBES probes"
+  no_longer "$ill" "$healthy" || no_longer "$ill" "$again"
+  # Messages may still grow to what the journal holds; of each request there would be more. (A sanitizer
+  # keeps memory that is free.)
+  [ -n "${E2E_LD_PRELOAD:-}" ] || [ "$after" -le $((before + 512)) ]
+  need_accounts "sampled == $((18020 + PROBES))" 'failed == 0' 'lost == 0' 'queued == 0'
 }
 
 # delivered: what was counted as exported is what arrived.
@@ -318,7 +338,8 @@ INI
   # Paced, so that the live one can keep up with a ring that is as small as can be.
   for _ in {1..20}; do requests 50 1 '/sleep?ms=1'; done
   took_to_stop
-  [ "$TOOK" -le 1500 ]
+  echo "the end took $TOOK ms"
+  [ "$TOOK" -le 3000 ] # 30 s to wait for the name server
   need_accounts URL="$live" 'exported == 1000' 'dropped == 0'
   need_accounts URL="$scheme" 'sampled == 1000' "url == '$live' or exported == 0"
 }
