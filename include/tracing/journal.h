@@ -270,6 +270,16 @@ void trc_journal_note_error(struct trc_journal *journal, unsigned worker, unsign
 bool trc_journal_last_error(const struct trc_journal *journal, int worker, unsigned exporter,
                             char out[TRC_LAST_ERROR_MAX]);
 
+/* What the operator has been told of an exporter, by whichever reporter came first. */
+struct trc_told {
+    _Atomic uint64_t fails_ns, works_ns, warns_ns, losses_ns; /* when last, monotonic; 0: never */
+    _Atomic uint64_t losses;                                  /* spans told of as lost */
+    _Atomic uint32_t failing; /* of fails and works, which was last */
+};
+
+/* Lives in the mapping. Thread: any. */
+struct trc_told *trc_journal_told(const struct trc_journal *journal, unsigned exporter);
+
 /* --- Slots, and the dead
  * ------------------------------------------------------------------------------ */
 

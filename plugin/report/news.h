@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a reporter tells the operator, at most a line of each sort in half a minute. Used by
- * reporter.c.
+ * What reporters tell the operator of an exporter, at most a line of each sort in half a minute.
+ * What has been told is in shared memory: of ten workers that cannot reach a collector one says so,
+ * and the worker that takes its place does not say it again. Used by reporter.c.
  */
 #ifndef TRACING_REPORT_NEWS_H
 #define TRACING_REPORT_NEWS_H
@@ -9,13 +10,16 @@
 #include "tracing/journal.h"
 
 struct trc_news {
-    const char *url;        /* of the exporter */
-    unsigned worker;        /* 0... */
-    bool failing;           /* what was told last... */
-    uint64_t told_at_ns[2]; /* ...and when: that it works, that it does not */
-    uint64_t losses;        /* spans told of as lost */
-    uint64_t losses_at_ns, warned_at_ns;
+    const char *url; /* of the exporter */
+    struct trc_journal *journal;
+    unsigned exporter;
+    struct trc_told *told;
+    uint64_t losses_seen; /* in this worker, when the instance's were last compared */
 };
+
+/* Both are borrowed. Thread: startup. */
+void trc_news_init(struct trc_news *news, const char *url, struct trc_journal *journal,
+                   unsigned exporter);
 
 /* Each says it if it is news and not too soon; what was kept back is said when its time has come,
  * if it still holds. `and_now`: what becomes of the spans. Thread: reporter. */
@@ -25,9 +29,9 @@ void trc_news_works(struct trc_news *news);
 /* Says what a collector has to say that took all there was; "" is nothing. Thread: reporter. */
 void trc_news_warns(struct trc_news *news, const char *text);
 
-/* Says that spans were lost since the last such line. `core_dropped`: by the worker's cores.
+/* Says how many spans the instance has lost since the last such line. `losses`: dropped or given up
+ * in this worker, as published; when they have not grown the instance's are not looked at.
  * Thread: reporter. */
-void trc_news_loses(struct trc_news *news, uint64_t core_dropped,
-                    const struct trc_cursor_state *state);
+void trc_news_loses(struct trc_news *news, uint64_t losses);
 
 #endif

@@ -312,7 +312,7 @@ static int send_all(struct reporter *r, struct trc_cursor_state *state) {
         if (more && rc == 0)
             catch_up(r, state); /* sending takes time, and the ring went on filling */
     }
-    trc_news_loses(&r->news, r->core_dropped, state);
+    trc_news_loses(&r->news, r->core_dropped + state->skipped + state->failed);
     return rc;
 }
 
@@ -348,10 +348,7 @@ static uint64_t next_look(const struct reporter *r) {
 
 static void run(void *arg) {
     struct reporter *r = arg;
-    struct trc_cursor_state state;
     (void)trc_random_seed(&r->random); /* without, all wait the longest there is */
-    trc_cursor_get(r->journal, r->worker, r->index, &state);
-    r->news.losses = trc_journal_dropped(r->journal, r->worker) + state.skipped + state.failed;
     uint64_t at = trc_clock_mono_ns() + r->interval_ns;
     for (bool last = false; !last; at = next_look(r)) {
         wait_until(r, at);
@@ -376,8 +373,7 @@ static void init_reporter(struct reporter *r, const struct trc_reporters_config 
     r->journal = config->journal;
     r->worker = config->worker;
     r->index = index;
-    r->news.url = e->url;
-    r->news.worker = config->worker;
+    trc_news_init(&r->news, e->url, config->journal, index);
     r->interval_ns = config->flush_interval_ns;
     if (r->interval_ns < INTERVAL_MIN_NS)
         r->interval_ns = INTERVAL_MIN_NS;

@@ -149,6 +149,10 @@ _Atomic uint64_t *trc_journal_limiter(const struct trc_journal *j) {
     return &j->header->limiter;
 }
 
+struct trc_told *trc_journal_told(const struct trc_journal *j, unsigned exporter) {
+    return &j->header->told[exporter];
+}
+
 struct trc_slot *trc_journal_slot(const struct trc_journal *j, unsigned worker, unsigned core) {
     return (struct trc_slot *)(block_of(j, worker) + 1) + core;
 }

@@ -339,6 +339,8 @@ static void move_all(struct trc_journal *from, struct trc_journal *to,
     counter_add(&block_of(to, 0)->recovered, found->running);
     counter_add(&block_of(to, 0)->lost, found->lost);
     counter_add(&trc_journal_slot(to, 0, 0)->counters.sampled, found->lost);
+    for (unsigned e = 0; e < to->config.exporters; e++) /* with the rest of what was found */
+        atomic_store(&to->header->told[e].losses, found->lost);
 }
 
 /* --- Files ----------------------------------------------------------------------------------- */

@@ -70,6 +70,7 @@ struct header {
     struct identity identity;
     _Alignas(64) _Atomic uint64_t limiter;
     _Alignas(64) _Atomic uint64_t alive_mono_ns; /* when somebody last saw the instance alive */
+    _Alignas(64) struct trc_told told[TRC_EXPORTERS_MAX];
 };
 
 struct trc_journal {

@@ -52,6 +52,26 @@ INI
   need_accounts 'sampled == 5000' 'dropped > 0' 'exported == 0' 'queued > 0' 'dropped + queued == 5000'
 }
 
+@test "one line for all workers, and those that take their places, says that a collector is away" {
+  allow_log 'cannot export' 'spans lost' 'DAMN ! worker'
+  COLLECTOR_PORT=$(free_port udp)
+  start_uwsgi <<INI
+processes = 3
+tracing-journal-size = 64k
+tracing-exit-timeout = 100ms
+wsgi-file = $APPS/app.py
+INI
+  requests 300 6 '/sleep?ms=1'
+  wait_for "$DEADLINE" log_has 'cannot export'
+  local worker
+  for worker in 1 2 3; do kill_worker "$worker"; done
+  requests 1000 6 '/sleep?ms=1'
+  wait_for "$DEADLINE" log_has 'spans lost'
+  need_accounts 'exported == 0' 'retried >= 3' 'dropped > 0'
+  [ "$(log_count 'cannot export')" = 1 ]
+  [ "$(log_count 'spans lost \(in all: ')" = 1 ]
+}
+
 @test "a dead exporter beside a live one: the live one loses nothing" {
   allow_log 'cannot export' 'spans lost'
   local dead

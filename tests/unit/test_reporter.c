@@ -124,12 +124,13 @@ static void leaves_the_cursor_when_refused(void **state) {
 }
 
 static struct reporter idle_reporter(void) {
-    return (struct reporter){
+    struct reporter r = {
         .exporter = &rig_exporters[0],
         .journal = rig_journal,
         .interval_ns = TRC_NS_PER_S,
-        .news = {.url = "x"},
     };
+    trc_news_init(&r.news, "x", rig_journal, 0);
+    return r;
 }
 
 /* Between half and all of a time that doubles up to 5 s, and not always the same. */
@@ -200,10 +201,14 @@ static void waits_as_long_as_it_is_asked_to(void **state) {
 
 static void says_news_twice_a_minute_at_most(void **state) {
     (void)state;
-    struct trc_news r = {.url = "x"};
+    struct trc_news r, other; /* of another worker */
+    trc_news_init(&r, "x", rig_journal, 0);
+    trc_news_init(&other, "x", rig_journal, 0);
     rig_now_ns = 1000 * TRC_NS_PER_S;
     for (int i = 0; i < 300; i++) { /* 30 s of flapping, ten times a second */
         trc_news_fails(&r, "why", "now");
+        trc_news_fails(&other, "why", "now");
+        trc_news_works(&other);
         trc_news_works(&r);
         rig_now_ns += 100 * TRC_NS_PER_MS - 1;
     }
@@ -219,8 +224,53 @@ static void says_news_twice_a_minute_at_most(void **state) {
     trc_news_fails(&r, "why", "now"); /* kept back... */
     assert_int_equal(rig_log.failing, 2);
     rig_now_ns += 30 * TRC_NS_PER_S;
-    trc_news_fails(&r, "why", "now"); /* ...and said when it still holds */
+    trc_news_init(&other, "x", rig_journal, 0);
+    trc_news_fails(&other, "why", "now"); /* ...and said when it still holds, by whoever comes */
+    trc_news_fails(&r, "why", "now");
     assert_int_equal(rig_log.failing, 3);
+    trc_news_init(&other, "y", rig_journal, 1);
+    trc_news_fails(&other, "why", "now"); /* another exporter's is other news */
+    assert_int_equal(rig_log.failing, 4);
+}
+
+/* Has worker `w` give up so many more spans. Returns how many it has lost. */
+static uint64_t give_up(unsigned w, uint64_t count) {
+    struct trc_cursor_state s;
+    trc_cursor_get(rig_journal, w, 0, &s);
+    s.failed += count;
+    trc_cursor_publish(rig_journal, w, 0, &s);
+    return s.failed;
+}
+
+static void says_what_all_workers_have_lost(void **state) {
+    (void)state;
+    struct trc_news first, second;
+    trc_news_init(&first, "x", rig_journal, 0);
+    trc_news_init(&second, "x", rig_journal, 0);
+    rig_now_ns = 1000 * TRC_NS_PER_S;
+    trc_news_loses(&first, 0);
+    assert_int_equal(rig_log.losing, 0);
+    uint64_t lost = give_up(0, 3), other = give_up(1, 4);
+    trc_news_loses(&first, lost);
+    assert_int_equal(rig_log.losing, 1);
+    assert_non_null(strstr(rig_log.last,
+                           "x: 7 spans lost (in all: 0 dropped because the journal "
+                           "was full, 7 given up, 0 of them larger"));
+    trc_news_loses(&second, other);
+    lost = give_up(0, 10);
+    trc_news_loses(&first, lost); /* kept back... */
+    assert_int_equal(rig_log.losing, 1);
+    rig_now_ns += 30 * TRC_NS_PER_S;
+    trc_news_init(&second, "x", rig_journal, 0); /* ...by one that died */
+    trc_news_loses(&second, other);
+    assert_int_equal(rig_log.losing, 2);
+    assert_non_null(strstr(rig_log.last,
+                           "x: 10 spans lost (in all: 0 dropped because the journal "
+                           "was full, 17 given up"));
+    rig_now_ns += 30 * TRC_NS_PER_S;
+    trc_news_loses(&first, lost); /* all of it has been told of */
+    trc_news_loses(&second, other);
+    assert_int_equal(rig_log.losing, 2);
 }
 
 /* --- Refused for good ---------------------------------------------------------------------- */
@@ -522,6 +572,7 @@ int main(void) {
         RIG_TEST(waits_longer_each_time),
         RIG_TEST(waits_as_long_as_it_is_asked_to),
         RIG_TEST(says_news_twice_a_minute_at_most),
+        RIG_TEST(says_what_all_workers_have_lost),
         RIG_TEST(counts_what_is_given_up),
         RIG_TEST(steps_over_what_cannot_be_sent),
         RIG_TEST(bears_an_encoder_without_room),
