@@ -60,6 +60,10 @@ static inline void trc_baggage_clear(struct trc_baggage *b) {
  * Thread: the core that owns *b. */
 int trc_baggage_add(struct trc_baggage *b, struct trc_slice key, struct trc_slice value);
 
+/* The same, but the key gets this value in place of one that it has; on failure *b is as it was,
+ * `truncated` too. Neither slice points into *b. Thread: the core that owns *b. */
+int trc_baggage_set(struct trc_baggage *b, struct trc_slice key, struct trc_slice value);
+
 /* The value of `key`, absent if it is not there; lives as long as *b is unchanged. Thread: any. */
 struct trc_slice trc_baggage_get(const struct trc_baggage *b, struct trc_slice key);
 

@@ -68,6 +68,7 @@ struct trc_format {
     const char *name;           /* as in tracing-extract: "jaeger" */
     const char *const *headers; /* CGI names it reads or writes, NULL at the end */
     const char *prefix;         /* CGI prefix of further headers it reads, or NULL */
+    uint64_t stays; /* bit i: what inject leaves in header i goes on as it came with our context */
 
     /* Reads the carrier. Returns 0 and *out when there is a valid context, -ENOENT when there is
      * none (debug_id may be set then), -EINVAL with *out untouched when there is one that is

@@ -44,12 +44,12 @@
 
 /* Counters of one core. Written only by the thread that serves the core, read by anybody. */
 struct trc_core_counters {
-    _Atomic uint64_t started;        /* requests begun with tracing on */
-    _Atomic uint64_t sampled;        /* spans that came to their end and were offered to the ring */
-    _Atomic uint64_t excluded;       /* requests that tracing-exclude names: not of started */
-    _Atomic uint64_t unsampled;      /* requests the sampler or the caller decided against */
-    _Atomic uint64_t dropped;        /* of sampled: the ring was full */
-    _Atomic uint64_t truncated;      /* spans with a string that was cut, or baggage that was */
+    _Atomic uint64_t started;   /* requests begun with tracing on */
+    _Atomic uint64_t sampled;   /* spans that came to their end and were offered to the ring */
+    _Atomic uint64_t excluded;  /* requests that tracing-exclude names: not of started */
+    _Atomic uint64_t unsampled; /* requests the sampler, the caller or a route decided against */
+    _Atomic uint64_t dropped;   /* of sampled: the ring was full */
+    _Atomic uint64_t truncated; /* spans with a string that was cut, or baggage that was */
     _Atomic uint64_t context_errors; /* incoming trace context that was malformed */
     _Atomic uint64_t not_injected;   /* context the packet had no room to tell the application */
 };
@@ -99,6 +99,7 @@ struct trc_slot {
     uint8_t said;        /* TRC_SAID_*: of this request */
     uint8_t inner_count; /* of inner[] that are open */
     uint8_t inner_total; /* that were begun */
+    uint8_t given;       /* 1: the caller decided on the trace */
     _Alignas(64) struct trc_span span;
     struct trc_baggage baggage;
     struct trc_span other; /* the core's while a reader is at `span`, and the other way about */

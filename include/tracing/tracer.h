@@ -135,6 +135,52 @@ uint64_t trc_tracer_inner_begin(struct trc_tracer *tracer, unsigned core, struct
  * are open at the end of the request end with it. Thread: as above. */
 bool trc_tracer_inner_end(struct trc_tracer *tracer, unsigned core, uint64_t id, bool error);
 
+/* --- Whom it calls --------------------------------------------------------------------------- */
+
+/* The baggage of the core's request from now on, as trc_baggage_set has it; -ENOENT when no request
+ * has one, sampled or not. Thread: the one that serves the core. */
+int trc_tracer_set_baggage(struct trc_tracer *tracer, unsigned core, struct trc_slice key,
+                           struct trc_slice value);
+
+/* The value of `key`, absent if there is none; lives until the next of these calls.
+ * Thread: as above. */
+struct trc_slice trc_tracer_baggage(struct trc_tracer *tracer, unsigned core, struct trc_slice key);
+
+/* Fills *out with what a service is told that the core's request calls now: a span id of its own,
+ * below the innermost span that is open, and all baggage. Where the request is recorded a span
+ * `call` without a duration has that id, so that the callee's has a parent; beyond the limits of
+ * spans within, the innermost span is the parent. `request`: the core's, scanned anew since
+ * trc_tracer_begin. Returns false, and *out is empty, when no request has a context.
+ * Thread: as above. */
+bool trc_tracer_outgoing(struct trc_tracer *tracer, unsigned core,
+                         const struct trc_request *request, struct trc_injection *out);
+
+/* --- Decided anew ---------------------------------------------------------------------------- */
+
+/* Each returns whether the decision is another one now; then what the application is told is, too:
+ * see trc_tracer_retell. Nothing, and false, without a context. Thread: the one that serves the
+ * core. */
+
+/* The request is not recorded, whatever it was and however it ends: what has been told of it is
+ * forgotten, but for spans within it that have ended. It counts as unsampled. */
+bool trc_tracer_off(struct trc_tracer *tracer, unsigned core);
+
+/* The request is recorded, from its start, with nobody's decision; `request` as above. What was
+ * said before is not there, nor is what only the caller's own headers told: a link, a state. One
+ * that was counted as unsampled stays so, and is sampled besides. */
+bool trc_tracer_on(struct trc_tracer *tracer, unsigned core, const struct trc_request *request);
+
+/* Recorded with this probability, by the trace's id; the caller's decision, if he made one, is
+ * kept. */
+bool trc_tracer_resample(struct trc_tracer *tracer, unsigned core,
+                         const struct trc_request *request, double probability);
+
+/* Fills *out with the context that the application is to see now: as trc_tracer_begin wrote it, but
+ * for the decision, and as long, header by header (but where a format has no header for what is
+ * no longer so). `request` as above. */
+void trc_tracer_retell(struct trc_tracer *tracer, unsigned core, const struct trc_request *request,
+                       struct trc_injection *out);
+
 /* --- Refused ------------------------------------------------------------------------------- */
 
 /* Records a request that was refused before it was one: a span of its own, a root, with method and

@@ -142,6 +142,20 @@ static bool is_excluded(const struct wsgi_request *wsgi_req, const struct trc_ex
     return trc_exclude_match(exclude, subject);
 }
 
+bool trc_request_scan(struct wsgi_request *wsgi_req, struct trc_request *request) {
+    /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
+     * of an HTTP head (it kept the head) always is, even when the head had no method that it could
+     * see. */
+    if (trc_packet_scan(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names,
+                        trc_host.tracer.prefix, request) ||
+        (!request->value[TRC_FIELD_METHOD].p && !wsgi_req->proto_parser_buf))
+        return false;
+    if (is_peer_made_up(wsgi_req, request))
+        request->value[TRC_FIELD_PEER] = (struct trc_slice){NULL, 0};
+    request->start_unix_ns = wsgi_req->start_of_request * 1000;
+    return true;
+}
+
 static void begin(struct wsgi_request *wsgi_req) {
     struct trc_request request;
     struct trc_injection injection;
@@ -155,16 +169,8 @@ static void begin(struct wsgi_request *wsgi_req) {
         trc_tracer_exclude(&trc_host.tracer, (unsigned)wsgi_req->async_id);
         return;
     }
-    /* Of a packet that a peer wrote, only one that names a method is a request. One that uWSGI made
-     * of an HTTP head (it kept the head) always is, even when the head had no method that it could
-     * see. */
-    if (trc_packet_scan(wsgi_req->buffer, wsgi_req->uh->pktsize, &trc_host.tracer.names,
-                        trc_host.tracer.prefix, &request) ||
-        (!request.value[TRC_FIELD_METHOD].p && !wsgi_req->proto_parser_buf))
+    if (!trc_request_scan(wsgi_req, &request))
         return;
-    if (is_peer_made_up(wsgi_req, &request))
-        request.value[TRC_FIELD_PEER] = (struct trc_slice){NULL, 0};
-    request.start_unix_ns = wsgi_req->start_of_request * 1000;
     trc_tracer_begin(&trc_host.tracer, (unsigned)wsgi_req->async_id, &request, &injection);
     set_variables(wsgi_req, &request, &injection);
     if (__builtin_expect(trc_host.settings.response_headers, 0))

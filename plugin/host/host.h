@@ -44,6 +44,17 @@ void trc_headers_add(struct wsgi_request *wsgi_req);
  * Thread: request. */
 void trc_headers_remove(struct wsgi_request *wsgi_req);
 
+/* Finds what of a request matters to the tracer in its packet. Returns false, and *request is of no
+ * use, when it is none that is traced. Thread: request. */
+bool trc_request_scan(struct wsgi_request *wsgi_req, struct trc_request *request);
+
+/* Notes that this thread is the one that serves the first core. Thread: startup of a worker. */
+void trc_current_here(void);
+
+/* The request that the caller serves, if it has a context, recorded or not: NULL in any other
+ * process or thread, and for any other request. Thread: any. */
+struct wsgi_request *trc_current_request(void);
+
 /* Reads options and environment into trc_host.settings, once. Returns 0; or says what is wrong and
  * returns -EINVAL, or -ENOMEM: there is nothing to trace with. Thread: startup, when all options
  * are taken. */

@@ -6,19 +6,22 @@
  * that uWSGI frees, so each call allocates: by whoever called, not on the request path.
  */
 #include "rpc.h"
+#include "tracing/context.h"
 #include "tracing/log.h"
 #include <stdlib.h>
 #include <uwsgi.h>
 
 extern struct uwsgi_plugin tracing_plugin;
 
-#define ANSWER_BYTES 512 /* of one that is a line */
+#define ANSWER_BYTES 512          /* of one that is a line */
+#define HEADERS_BYTES (48 * 1024) /* of one that is headers: more than a packet has */
 
 static const struct function {
     const char *name;
     uint8_t args_min, args_max;
     size_t answer_bytes;
     trc_rpc_function *call;
+    bool may_be_empty; /* else an empty answer is "ok" */
 } functions[] = {
     {"tracing.enable", 0, 0, ANSWER_BYTES, trc_rpc_enable},
     {"tracing.disable", 0, 0, ANSWER_BYTES, trc_rpc_disable},
@@ -26,6 +29,13 @@ static const struct function {
     {"tracing.flush", 0, 0, ANSWER_BYTES, trc_rpc_flush},
     {"tracing.reset", 0, 0, ANSWER_BYTES, trc_rpc_reset},
     {"tracing.status", 0, 0, ANSWER_BYTES, trc_rpc_status},
+    {"tracing.tag", 2, 2, ANSWER_BYTES, trc_rpc_tag},
+    {"tracing.log", 1, 1, ANSWER_BYTES, trc_rpc_log},
+    {"tracing.name", 1, 1, ANSWER_BYTES, trc_rpc_name},
+    {"tracing.baggage", 1, 2, TRC_BAGGAGE_BYTES, trc_rpc_baggage, true},
+    {"tracing.inject", 0, 0, HEADERS_BYTES, trc_rpc_inject, true},
+    {"tracing.start", 1, 1, ANSWER_BYTES, trc_rpc_start},
+    {"tracing.end", 1, 2, ANSWER_BYTES, trc_rpc_end},
 };
 
 void trc_rpc_error(struct trc_buf *answer, const char *why) {
@@ -52,7 +62,7 @@ static void call(const struct function *f, unsigned count, char **argv, const ui
     f->call(arg, count, answer);
     if (answer->overflow)
         trc_rpc_error(answer, "the answer is too long");
-    else if (answer->len == 0)
+    else if (answer->len == 0 && !f->may_be_empty)
         trc_buf_put_slice(answer, TRC_SLICE("ok"));
 }
 

@@ -10,9 +10,10 @@
 #include "tracing/buf.h"
 
 /* Answers a call: arg[0..count), as many as the table allows, neither NUL-terminated nor text for
- * sure. What it appends to *answer is the answer; nothing means "ok". answer->p is malloc'd: who
- * needs more room puts another buffer in its place. Never ends or holds up the process, whatever it
- * is given. Thread: any, in any process of the instance. */
+ * sure. What it appends to *answer is the answer; nothing means "ok", unless the table says that it
+ * may be empty. answer->p is malloc'd: who needs more room puts another buffer in its place. Never
+ * ends or holds up the process, whatever it is given. Thread: any, in any process of the instance.
+ */
 typedef void trc_rpc_function(const struct trc_slice *arg, unsigned count, struct trc_buf *answer);
 
 /* Makes the answer "error: " and `why`, in place of what it was. */
@@ -33,5 +34,11 @@ trc_rpc_function trc_rpc_enable, trc_rpc_disable, trc_rpc_sampler, trc_rpc_flush
  */
 
 trc_rpc_function trc_rpc_status;
+
+/* --- rpc_span.c --------------------------------------------------------------------------------
+ */
+
+trc_rpc_function trc_rpc_tag, trc_rpc_log, trc_rpc_name, trc_rpc_baggage, trc_rpc_inject,
+    trc_rpc_start, trc_rpc_end;
 
 #endif

@@ -109,6 +109,7 @@ void trc_worker_start(void) {
     start_watcher(tracer->worker);
     start_control(tracer->worker);
     worker_pid = getpid();
+    trc_current_here();
     trc_host.active = true;
 }
 

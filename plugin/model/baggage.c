@@ -14,15 +14,24 @@ void trc_baggage_at(const struct trc_baggage *b, unsigned i, struct trc_slice *k
     *value = (struct trc_slice){b->bytes + off + b->item[i].key_len, b->item[i].value_len};
 }
 
-struct trc_slice trc_baggage_get(const struct trc_baggage *b, struct trc_slice key) {
-    size_t off = 0;
-    for (unsigned i = 0; i < b->count; i++) {
-        struct trc_slice k = {b->bytes + off, b->item[i].key_len};
+/* Which item has the key, b->count if none has, and where its bytes begin. */
+static unsigned find(const struct trc_baggage *b, struct trc_slice key, size_t *at) {
+    unsigned i = 0;
+    for (*at = 0; i < b->count; i++) {
+        struct trc_slice k = {b->bytes + *at, b->item[i].key_len};
         if (trc_slice_equal(k, key))
-            return (struct trc_slice){b->bytes + off + k.len, b->item[i].value_len};
-        off += b->item[i].key_len + b->item[i].value_len;
+            break;
+        *at += b->item[i].key_len + b->item[i].value_len;
     }
-    return (struct trc_slice){NULL, 0};
+    return i;
+}
+
+struct trc_slice trc_baggage_get(const struct trc_baggage *b, struct trc_slice key) {
+    size_t at;
+    unsigned i = find(b, key, &at);
+    if (i == b->count)
+        return (struct trc_slice){NULL, 0};
+    return (struct trc_slice){b->bytes + at + b->item[i].key_len, b->item[i].value_len};
 }
 
 int trc_baggage_add(struct trc_baggage *b, struct trc_slice key, struct trc_slice value) {
@@ -42,4 +51,25 @@ int trc_baggage_add(struct trc_baggage *b, struct trc_slice key, struct trc_slic
     b->used = (uint16_t)(b->used + key.len + value.len);
     b->count++;
     return 0;
+}
+
+static void take_out(struct trc_baggage *b, unsigned i, size_t at) {
+    size_t len = b->item[i].key_len + b->item[i].value_len;
+    memmove(b->bytes + at, b->bytes + at + len, b->used - at - len);
+    memmove(&b->item[i], &b->item[i + 1], (b->count - i - 1) * sizeof(b->item[0]));
+    b->used = (uint16_t)(b->used - len);
+    b->count--;
+}
+
+int trc_baggage_set(struct trc_baggage *b, struct trc_slice key, struct trc_slice value) {
+    size_t at, room = sizeof(b->bytes) - b->used;
+    unsigned i = find(b, key, &at);
+    bool there = i < b->count;
+    if (there)
+        room += b->item[i].key_len + b->item[i].value_len;
+    if ((!there && b->count == TRC_BAGGAGE_ITEMS) || key.len > room || value.len > room - key.len)
+        return -ENOSPC;
+    if (there)
+        take_out(b, i, at);
+    return trc_baggage_add(b, key, value);
 }

@@ -145,6 +145,7 @@ static void inject(const struct trc_outgoing *what, const struct trc_carrier *ca
 const struct trc_format trc_format_eagleeye = {
     .name = "eagleeye",
     .headers = headers,
+    .stays = 1u << RPC_ID,
     .extract = extract,
     .inject = inject,
 };

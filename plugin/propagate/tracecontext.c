@@ -181,6 +181,7 @@ static void inject(const struct trc_outgoing *what, const struct trc_carrier *ca
 const struct trc_format trc_format_tracecontext = {
     .name = "tracecontext",
     .headers = headers,
+    .stays = 1u << TRACESTATE,
     .extract = extract,
     .complete = complete,
     .inject = inject,

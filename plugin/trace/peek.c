@@ -30,7 +30,7 @@ static void copy(struct trc_span *out, const struct trc_span *span) {
     size_t end = 0;
 
     trc_span_clear(out);
-    out->flags = span->flags;
+    out->flags = __atomic_load_n(&span->flags, __ATOMIC_RELAXED); /* see trc_tracer_on */
     out->trace_hi = span->trace_hi;
     out->trace_lo = span->trace_lo;
     out->span_id = span->span_id;

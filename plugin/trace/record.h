@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the tracer's files share: tracer.c (begin and end), record.c (what a span says from the
- * beginning), said.c (what it is told while its request runs), inner.c (spans within it).
+ * beginning), said.c (what it is told while its request runs), inner.c (spans within it),
+ * outgoing.c (what whom the request calls is told), anew.c (decisions that are made anew).
  */
 #ifndef TRACING_TRACE_RECORD_H
 #define TRACING_TRACE_RECORD_H
@@ -22,6 +23,25 @@ static inline void trc_count(_Atomic uint64_t *counter) {
     /* One writer, many readers: a plain add is enough, and half the price of a locked one. */
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_relaxed);
+}
+
+/* The core's slot, if a request runs whose context is known, recorded or not; else NULL.
+ * Thread: request. */
+static inline struct trc_slot *trc_running_slot(const struct trc_tracer *t, unsigned core) {
+    struct trc_slot *slot = trc_journal_slot(t->journal, t->worker, core);
+    return slot->has_context ? slot : NULL;
+}
+
+/* What the format sees of the request, which lives as long. Thread: request. */
+static inline struct trc_carrier trc_carrier_of(const struct trc_active_format *active,
+                                                const struct trc_request *request) {
+    return (struct trc_carrier){
+        .value = request->value + active->base,
+        .repeated = request->repeated >> active->base,
+        .prefixed = request->prefixed,
+        .prefixed_count = active->format->prefix ? request->prefixed_count : 0,
+        .prefixed_more = active->format->prefix && request->prefixed_more,
+    };
 }
 
 /* Makes the slot's span one of the slot's context, decided so. Thread: request. */

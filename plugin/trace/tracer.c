@@ -95,17 +95,6 @@ int trc_tracer_seed(struct trc_tracer *t) {
 
 /* --- Begin --------------------------------------------------------------------------------- */
 
-static struct trc_carrier carrier_of(const struct trc_active_format *active,
-                                     const struct trc_request *request) {
-    return (struct trc_carrier){
-        .value = request->value + active->base,
-        .repeated = request->repeated >> active->base,
-        .prefixed = request->prefixed,
-        .prefixed_count = active->format->prefix ? request->prefixed_count : 0,
-        .prefixed_more = active->format->prefix && request->prefixed_more,
-    };
-}
-
 /* The first format with a valid context wins; baggage is read from all. */
 static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct trc_request *request,
                     struct trc_claim *claim) {
@@ -114,7 +103,7 @@ static void extract(struct trc_tracer *t, struct trc_slot *slot, const struct tr
         if (!(request->present & t->extract[i].headers) &&
             !(format->prefix && request->prefixed_count))
             continue; /* the usual case: most callers speak one of them */
-        struct trc_carrier carrier = carrier_of(&t->extract[i], request);
+        struct trc_carrier carrier = trc_carrier_of(&t->extract[i], request);
         int rc = -ENOENT;
         if (format->extract && !claim->from)
             rc = format->extract(&carrier, &claim->ex);
@@ -192,14 +181,14 @@ static void inject(struct trc_tracer *t, struct trc_slot *slot, const struct trc
     out->or_none = !from;
     for (unsigned i = 0; i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
-        struct trc_carrier carrier = carrier_of(active, request);
+        struct trc_carrier carrier = trc_carrier_of(active, request);
         if (active->format->inject)
             active->format->inject(&what, &carrier, active->base, out);
     }
     out->or_none = false;
     for (unsigned i = 0; slot->baggage.count && i < t->inject_count; i++) {
         const struct trc_active_format *active = &t->inject[i];
-        struct trc_carrier carrier = carrier_of(active, request);
+        struct trc_carrier carrier = trc_carrier_of(active, request);
         if (active->format->inject_baggage)
             active->format->inject_baggage(&what, &carrier, active->base, out);
     }
@@ -227,6 +216,7 @@ void trc_tracer_begin(struct trc_tracer *t, unsigned core, const struct trc_requ
     struct trc_decision by = decide(t, slot, core, &claim, request);
     slot->has_context = 1;
     slot->inner_count = slot->inner_total = slot->said = 0;
+    slot->given = by.type == TRC_SAMPLER_NONE;
     const bool sampled = slot->context.flags & TRC_FLAG_SAMPLED;
     if (sampled || __builtin_expect(t->keep, 0)) {
         struct trc_span *span = trc_record_context(t, slot, core, by);

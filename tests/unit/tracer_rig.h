@@ -43,7 +43,7 @@ static int teardown(void **state) {
 }
 
 /* A packet out of "NAME=value" strings. */
-static void begin(unsigned core, const char *const *variables) {
+static inline void begin(unsigned core, const char *const *variables) {
     static char packet[70000];
     static struct trc_request request;
     size_t used = 0;
