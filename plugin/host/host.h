@@ -55,6 +55,9 @@ void trc_current_here(void);
  * process or thread, and for any other request. Thread: any. */
 struct wsgi_request *trc_current_request(void);
 
+/* Makes the routing action `tracing` known, where uWSGI has routing. Thread: startup. */
+void trc_route_register(void);
+
 /* Reads options and environment into trc_host.settings, once. Returns 0; or says what is wrong and
  * returns -EINVAL, or -ENOMEM: there is nothing to trace with. Thread: startup, when all options
  * are taken. */

@@ -2,7 +2,7 @@
  *
  * The plugin as uWSGI sees it: its options, and who acts at each moment of a process's life.
  *
- *   master   on_load   log variables           worker   post_fork  worker.c
+ *   master   on_load   log variables, routes   worker   post_fork  worker.c
  *            init      options and environment          (requests) hooks.c
  *            post_init hooks into the sockets           atexit     worker.c
  *            preinit   instance.c, and RPC functions
@@ -66,6 +66,7 @@ __attribute__((constructor)) static void fill_options(void) {
 static void on_load(void) {
     trc_log_to(log_line);
     trc_logvars_register();
+    trc_route_register();
     trc_check_register();
 }
 

@@ -18,7 +18,7 @@ HEADERS = {
     'propagate': 'format',
     'encode': 'attributes encoder',
     'send': 'fetch otlp_answer sender',
-    'trace': 'capture client control exclude journal operations request sampler strategies template tracer trust',
+    'trace': 'action capture client control exclude journal operations request sampler strategies template tracer trust',
     'report': 'control_file exporter reporter sampling_answer sampling_poller status watcher',
     'host': 'packet response settings',
 }
