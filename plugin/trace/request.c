@@ -12,10 +12,11 @@ static const char *authority_of(struct trc_slice target) {
 }
 
 struct trc_slice trc_request_odd_path(struct trc_slice target, struct trc_slice path_info) {
-    const char *authority = authority_of(target), *end = target.p + target.len;
+    const char *authority = authority_of(target);
     if (path_info.len && path_info.p[0] == '/')
         return path_info;
     if (authority) { /* uWSGI's HTTP parser takes all of the target for PATH_INFO, too */
+        const char *end = target.p + target.len;
         const char *query = memchr(authority, '?', (size_t)(end - authority));
         if (query)
             end = query;
