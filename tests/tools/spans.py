@@ -88,7 +88,7 @@ def load(path):
         span['status'] = tags.get('http.status_code', tags.get('http.response.status_code'))
         span['path'] = tags.get('url.path')
         if 'http.url' in tags:
-            span['path'] = re.sub(r'^[^:/]*://[^/]*', '', tags['http.url'])
+            span['path'] = re.sub(r'^[^:/]*://[^/?]*|[?].*', '', tags['http.url'])
     return spans
 
 
