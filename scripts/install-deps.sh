@@ -43,6 +43,7 @@ test     nginx-light                   a real uwsgi_pass in front of uWSGI
 test     pmccabe                       make lint: complexity of functions
 test     protobuf-c-compiler           generated types decode in unit tests what we send
 test     python3-django                examples/django
+test     python3-flask                 examples/logs
 test     python3-six                   python3-thrift imports it, the package does not depend on it
 test     python3-thrift                the collector of the tests decodes with it
 test     shellcheck                    make lint: shell scripts

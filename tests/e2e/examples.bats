@@ -112,6 +112,24 @@ need_spans_of_both() {
   spans all 'tags["http.status_code"] == 500 and tags["error"] is True' 'path == "/pay"'
 }
 
+@test "logs: Django's, Flask's and uWSGI's own lines have the trace id of their request" {
+  start_agent
+  LOGS_PORT=$(free_or_other 8003)
+  export LOGS_PORT
+  INI=$ROOT/examples/logs/logs.ini
+  launch_uwsgi "${MORE_INI[@]}"
+  HOST=127.0.0.1:$LOGS_PORT
+  wait_for "$DEADLINE" answers "http://$HOST/flask/"
+  local app trace
+  for app in django flask; do
+    trace=$(printf '1%031x' "$RANDOM")
+    [ "$(get "/$app/" -H "uber-trace-id: $trace:1:0:1")" = hello ]
+    wait_for "$DEADLINE" log_has "^GET /$app/ 200 trace=$trace span=[0-9a-f]{16} sampled=1\$"
+    [ "$(log_count "^INFO trace=$trace hello from $app\$")" = 1 ]
+  done
+  need_spans 2
+}
+
 # --- The demo ---------------------------------------------------------------------------------------
 
 # The line of a service in what the demo printed, without bars and numbers that differ each time.

@@ -45,6 +45,7 @@ nothing_of() { answers "$1" 'a == ["off", "off", "off", "off", "", "", "0" * 16,
   answers a 'a == ["ok"] * 5'
   need_spans 1
   spans all 'name == "buy" and tags["customer"] == "43"'
+  spans all '[log["fields"] for log in logs] == [{"event": "log", "message": "hello"}]'
 }
 
 @test "misuse is answered with an error and hurts nothing" {
