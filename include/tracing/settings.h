@@ -140,6 +140,9 @@ int trc_settings_make(const struct trc_options *options, const char *directory,
 /* Is `text` what tracing-export-header takes? Thread: any. */
 bool trc_settings_is_header(struct trc_slice text);
 
+/* Appends in one line what is traced, how, and where to; no credential. Thread: any. */
+void trc_settings_summarize(const struct trc_settings *settings, struct trc_buf *b);
+
 /* Writes to out[] what of an option's value, right or wrong, may be shown: no value of a header, no
  * password in a URL, no key; cut to cap bytes with the NUL. Thread: any. */
 void trc_settings_show(enum trc_option option, struct trc_slice value, char *out, size_t cap);

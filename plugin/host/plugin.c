@@ -172,8 +172,18 @@ static void post_init(void) {
     uwsgi_fifo_table['T'] = toggle;
 }
 
+/* What was understood, once uWSGI has its log and nothing is in the way any more. */
+static void tell_settings(void) {
+    char line[8192]; /* eight URLs, and some; the log cuts it */
+    struct trc_buf b = trc_buf_over(line, sizeof(line));
+    trc_settings_summarize(&trc_host.settings, &b);
+    trc_log("%.*s", (int)b.len, b.p);
+}
+
 static void preinit_apps(void) {
     trc_instance_make();
+    if (trc_host.journal)
+        tell_settings();
     trc_rpc_register();
 }
 

@@ -20,7 +20,7 @@ processes = 1
 wsgi-file = $APPS/app.py
 $(cat)
 INI
-  log_count 'spawned uWSGI|WSGI app 0|uwsgi socket' | grep -qx 0 # it binds, loads and forks nothing
+  log_count 'spawned uWSGI|WSGI app 0|uwsgi socket|\[tracing\] service ' | grep -qx 0 # it binds, loads and forks nothing
   if [ "$status" != "$want" ]; then
     echo "exit code $status, not $want; said:" >&2
     cat said >&2

@@ -80,7 +80,7 @@ round() {
 looked_at() { [ -s "$SPANS" ] || log_has 'not tracing|does not trace'; }
 
 # Lines that tell the operator of trouble, but for the accounts.
-told() { grep -aE '\[tracing\]' "$LOG" | grep -avE ': sampled [0-9]+ = |exports again' || true; }
+told() { grep -aE '\[tracing\]' "$LOG" | grep -avE ': sampled [0-9]+ = |exports again|\[tracing\] service ' || true; }
 
 # in_turn CALL INI_FUNCTION [ARGUMENT]: each call of CALL fails once, in an instance of its own.
 in_turn() {

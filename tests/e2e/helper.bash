@@ -437,7 +437,7 @@ check_log() {
   [ -e "$LOG" ] || return 0
   local pattern lines wrong=0
   lines=$(grep -anE '\[tracing\]|DAMN|[Ss]egmentation fault|(Address|Leak|Thread)Sanitizer|runtime error:|backtrace of' "$LOG" |
-    grep -vE '\[tracing\] [a-z0-9.+]+:[^ ]*: sampled [0-9]+ = ' || true)
+    grep -vE '\[tracing\] ([a-z0-9.+]+:[^ ]*: sampled [0-9]+ = |service .*, to .*, sampler )' || true)
   for pattern in "${ALLOWED[@]}"; do lines=$(grep -vE -- "$pattern" <<<"$lines" || true); done
   if [ -n "$lines" ]; then
     echo "not expected in uWSGI's log:" >&2

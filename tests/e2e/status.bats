@@ -265,3 +265,45 @@ INI
   [ "$(wc -c <status)" -gt 65536 ]
   [ "$(json 'len(j["workers"])' <status)" = 200 ]
 }
+
+# said: the line that says what was understood; it is there once
+said() {
+  [ "$(log_count '\[tracing\] service ')" = 1 ]
+  grep -aoP '\[tracing\] \Kservice .*' "$LOG"
+}
+
+@test "at start one line says what was understood" {
+  serve </dev/null
+  [ "$(said)" = "service e2e, to jaeger+udp://127.0.0.1:$COLLECTOR_PORT, sampler const:1, extract jaeger,tracecontext,b3,b3multi, inject jaeger,tracecontext" ]
+}
+
+@test "at start one line: several exporters, a file, nothing read, and no credential" {
+  allow_log 'cannot export'
+  serve <<INI
+tracing-service = shop
+tracing-export = otlp+http://user:hunter2@127.0.0.1:9/v1/traces?key=hunter2
+tracing-export = otlp.json+file://$WORK/otlp.jsonl
+tracing-export-header = Authorization: Bearer hunter2
+tracing-sampler = probabilistic:0.5
+tracing-extract = none
+tracing-journal = $WORK/journal
+tracing-disable = true
+INI
+  [ "$(said)" = "service shop, to otlp+http://***@127.0.0.1:9/v1/traces?*** and otlp.json+file://$WORK/otlp.jsonl, sampler probabilistic:0.5, extract none, inject jaeger,tracecontext, journal $WORK/journal, disabled" ]
+  none hunter2 <"$LOG"
+}
+
+@test "at start one line, in the log of a daemon, and one more from a reload" {
+  start_collector
+  write_ini <<INI
+wsgi-file = $APPS/app.py
+daemonize = $LOG
+safe-pidfile = $WORK/pid
+INI
+  spawn_uwsgi --ini "$INI"
+  adopt_daemon "$WORK/pid" 1
+  said
+  kill -HUP "$UWSGI_PID"
+  wait_for "$DEADLINE" log_has_times 2 '\[tracing\] service '
+  wait_for "$DEADLINE" workers_accept 2
+}
