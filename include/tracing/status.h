@@ -21,6 +21,7 @@ struct trc_counter {
     bool falls;       /* it may, others only rise */
 };
 
+#define TRC_COUNTERS (sizeof(struct trc_accounts) / sizeof(uint64_t))
 extern const struct trc_counter trc_counters[]; /* name NULL at the end */
 
 /* Thread: any. */

@@ -110,6 +110,14 @@ void trc_worker_forget(void);
 void trc_check_register(void);
 void trc_check_soon(void);
 
+/* Makes the counters known to uWSGI's metrics, if it has them: their names are those of the status,
+ * tracing.sampled, and tracing.exporter.0.exported. Thread: startup, before uWSGI counts its
+ * metrics. */
+void trc_metrics_register(void);
+
+/* Has the metrics show what the counters are now. Thread: the master. */
+void trc_metrics_update(void);
+
 /* Registers %(trace_id), %(span_id) and %(trace_sampled) for log-format. Thread: startup. */
 void trc_logvars_register(void);
 

@@ -6,7 +6,7 @@
  *            init      options and environment          (requests) hooks.c
  *            post_init hooks into the sockets           atexit     worker.c
  *            preinit   instance.c, and RPC functions
- *            cycle     instance.c
+ *            cycle     instance.c, metrics.c
  *            harakiri  instance.c
  *            cleanup   instance.c
  *
@@ -167,8 +167,10 @@ static void post_init(void) {
     /* Without it the children of the application would trace, too. */
     if (!trc_host.given_up && pthread_atfork(NULL, NULL, trc_worker_forget))
         give_up("what forks call");
-    if (!trc_host.given_up)
+    if (!trc_host.given_up) {
         trc_hooks_install();
+        trc_metrics_register();
+    }
     uwsgi_fifo_table['T'] = toggle;
 }
 
@@ -187,6 +189,11 @@ static void preinit_apps(void) {
     trc_rpc_register();
 }
 
+static void master_cycle(void) {
+    trc_instance_watch();
+    trc_metrics_update();
+}
+
 __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .name = "tracing",
     .options = uwsgi_options,
@@ -196,7 +203,7 @@ __attribute__((visibility("default"))) struct uwsgi_plugin tracing_plugin = {
     .preinit_apps = preinit_apps,
     .post_fork = trc_worker_start,
     .atexit = trc_worker_end,
-    .master_cycle = trc_instance_watch,
+    .master_cycle = master_cycle,
     .harakiri = trc_instance_harakiri,
     .master_cleanup = trc_instance_end,
 };

@@ -41,9 +41,7 @@ const struct trc_counter trc_counters[] = {
     {NULL, 0, false, false},
 };
 
-_Static_assert(sizeof(trc_counters) / sizeof(trc_counters[0]) - 1 ==
-                   sizeof(struct trc_accounts) / sizeof(uint64_t),
-               "all of them");
+_Static_assert(sizeof(trc_counters) / sizeof(trc_counters[0]) == TRC_COUNTERS + 1, "all of them");
 
 struct writer {
     const struct trc_status *from;

@@ -307,3 +307,70 @@ INI
   wait_for "$DEADLINE" log_has_times 2 '\[tracing\] service '
   wait_for "$DEADLINE" workers_accept 2
 }
+
+# metrics: what the stats server at stats.sock says of ours: NAME VALUE
+metrics() {
+  "$PYTHON" - <<'PY'
+import json, socket
+s = socket.socket(socket.AF_UNIX)
+s.connect('stats.sock')
+text = b''.join(iter(lambda: s.recv(65536), b''))
+for name, metric in json.loads(text).get('metrics', {}).items():
+    if name.startswith('tracing.'):
+        print(name, metric['value'])
+PY
+}
+
+metrics_are_the_status() {
+  get '/rpc?name=tracing.status' -H 'uber-trace-id: 1:2:0:0' >status
+  metrics | grep -vE '[.](started|unsampled) ' | sort >shown
+  "$PYTHON" - >wanted <<'PY'
+import json
+status = json.load(open('status'))
+def show(prefix, counters):
+    for name, value in counters.items():
+        if type(value) is int and name not in ('started', 'unsampled'):  # the question itself counts
+            print(prefix + name, value)
+show('tracing.', status)
+for i, exporter in enumerate(status['exporters']):
+    show('tracing.exporter.%d.' % i, exporter)
+PY
+  sort wanted | diff - shown >different
+}
+
+@test "uWSGI's metrics are the counters of the status, for each exporter" {
+  allow_log 'cannot export'
+  start_collector
+  start_uwsgi <<INI
+processes = 2
+wsgi-file = $APPS/app.py
+enable-metrics = true
+stats = $WORK/stats.sock
+tracing-exclude = /healthz
+tracing-export = jaeger+udp://127.0.0.1:$COLLECTOR_PORT
+tracing-export = otlp+http://127.0.0.1:9
+INI
+  requests 30 3 /hello
+  get /healthz
+  wait_for "$DEADLINE" quiet_metrics || {
+    cat different
+    return 1
+  }
+  metrics | grep -qx 'tracing.excluded 1'
+  metrics | grep -qx 'tracing.sampled 30'
+  metrics | grep -q 'tracing.started [3-9]'
+  metrics | grep -qx 'tracing.exporter.0.exported 30'
+  metrics | grep -qx 'tracing.exporter.1.queued 30'
+}
+
+# But for what the dead exporter still tries.
+quiet_metrics() {
+  metrics_are_the_status || ! grep -v retried different | grep '^[<>]'
+}
+
+@test "without enable-metrics there are none" {
+  serve <<INI
+stats = $WORK/stats.sock
+INI
+  [ -z "$(metrics)" ]
+}
