@@ -16,6 +16,7 @@ MINUTES ?= 30
 BUILD   := build
 SOURCES := $(wildcard plugin/*/*.c)
 HEADERS := $(wildcard include/tracing/*.h plugin/*/*.h)
+BRIDGE  := plugin/python/bridge.py
 
 .PHONY: help
 help: ## List what make can do
@@ -31,7 +32,7 @@ all: deps-build tracing_plugin.so ## Build tracing_plugin.so with uWSGI's own bu
 
 # Built elsewhere and moved here: a uWSGI that runs with the old one keeps it whole.
 PLUGIN_DIR := $(BUILD)/plugin
-tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
+tracing_plugin.so: $(SOURCES) $(HEADERS) $(BRIDGE) uwsgiplugin.py
 	@mkdir -p $(PLUGIN_DIR)
 	cd $(PLUGIN_DIR) && TRACING_CFLAGS="-Werror $(TRACING_CFLAGS)" $(UWSGI) --build-plugin $(CURDIR)
 	mv -f $(PLUGIN_DIR)/tracing_plugin.so $@
@@ -60,7 +61,7 @@ LIBS          = thrift_c_glib libcurl libcrypto jansson zlib
 LIBS_CFLAGS   = $(shell pkg-config --cflags $(LIBS))
 LIBS_LDLIBS   = $(shell pkg-config --libs $(LIBS))
 TEST_CFLAGS = -std=gnu11 -D_GNU_SOURCE -g $(FLAGS_$(VARIANT)) -Wall -Wextra -Werror -MMD -MP \
-              -Iinclude $(LIBS_CFLAGS)
+              -Iinclude -Wa,-I$(dir $(BRIDGE)) $(LIBS_CFLAGS)
 TEST_LIBS   = $(LIBS_LDLIBS) -lpthread -lm
 LIB_OBJ   := $(patsubst %.c,$(OUT)/%.o,$(filter-out $(shell grep -l '<uwsgi.h>' $(SOURCES)),$(SOURCES)))
 UNIT      := $(patsubst tests/unit/%.c,$(OUT)/unit/%,$(wildcard tests/unit/test_*.c))
@@ -79,6 +80,7 @@ $(OUT)/plugin/%.o: plugin/%.c
 	@mkdir -p $(@D)
 	@echo '  CC $@'
 	@$(CC) $(TEST_CFLAGS) -c $< -o $@
+$(OUT)/plugin/python/python.o: $(BRIDGE)
 
 # Generated types of Thrift and protobuf-c decode in the tests what our encoders write. Not our code:
 # no warnings.
@@ -161,7 +163,7 @@ unit-tsan: $(filter $(addprefix $(OUT)/unit/test_,control% journal% peek thread 
 SHIM_tsan := -include $(CURDIR)/tests/unit/tsan_join.h
 
 # Without -flto: across files TSan's instrumentation brings warnings that no file has.
-$(BUILD)/asan/tracing_plugin.so $(BUILD)/tsan/tracing_plugin.so: $(BUILD)/%/tracing_plugin.so: $(SOURCES) $(HEADERS) uwsgiplugin.py
+$(BUILD)/asan/tracing_plugin.so $(BUILD)/tsan/tracing_plugin.so: $(BUILD)/%/tracing_plugin.so: $(SOURCES) $(HEADERS) $(BRIDGE) uwsgiplugin.py
 	@mkdir -p $(@D)
 	cd $(@D) && TRACING_CFLAGS="-Werror -fno-lto $(FLAGS_$*) $(SHIM_$*)" TRACING_LDFLAGS="$(filter -fsanitize=%,$(FLAGS_$*))" \
 	  $(UWSGI) --build-plugin $(CURDIR)

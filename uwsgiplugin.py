@@ -23,6 +23,7 @@ PACKAGES = 'thrift_c_glib', 'libcurl', 'libcrypto', 'jansson', 'zlib'
 
 # Hidden by default: uWSGI opens plugins RTLD_GLOBAL, and every symbol of ours would be everybody's.
 CFLAGS = ['-std=gnu11', '-D_GNU_SOURCE', '-O2', '-flto=auto', '-fvisibility=hidden', '-Wall', '-Wextra', '-I' + os.path.join(_root, 'include')]
+CFLAGS += ['-Wa,-I' + os.path.join(_root, 'plugin', 'python')]  # for .incbin in plugin/python/python.c
 CFLAGS += _pkg_config('--cflags', *PACKAGES)
 CFLAGS += os.environ.get('TRACING_CFLAGS', '').split()
 LDFLAGS = os.environ.get('TRACING_LDFLAGS', '').split()

@@ -87,7 +87,7 @@ build_tools() {
   [ -e "$PLUGIN" ] || die "there is no $PLUGIN: run make"
   mkdir -p "$OUT"
   eval "uwsgi_flags=($(uwsgi --cflags))"
-  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -flto=auto -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include $(pkg-config --cflags thrift_c_glib libcurl libcrypto jansson zlib)"
+  read -r -a flags <<<"-std=gnu11 -D_GNU_SOURCE -O2 -flto=auto -fPIC -fvisibility=hidden -I$OUT -I$ROOT/include -Wa,-I$ROOT/plugin/python $(pkg-config --cflags thrift_c_glib libcurl libcrypto jansson zlib)"
   flags=("${uwsgi_flags[@]}" "${flags[@]}")
   read -r -a libs <<<"$(pkg-config --libs thrift_c_glib libcurl libcrypto jansson zlib) -lpthread -lm"
   uwsgi --dot-h >"$OUT/uwsgi.h"

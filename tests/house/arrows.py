@@ -10,7 +10,7 @@ import pathlib
 import re
 import sys
 
-RANK = {'base': 0, 'model': 1, 'propagate': 2, 'encode': 2, 'send': 2, 'trace': 3, 'report': 4, 'host': 5}
+RANK = {'base': 0, 'model': 1, 'propagate': 2, 'encode': 2, 'send': 2, 'trace': 3, 'report': 4, 'python': 4, 'host': 5}
 
 HEADERS = {
     'base': 'buf clock decimal fold glob hex log names percent queue random robust scrub slice thread utf8 values version',
@@ -20,6 +20,7 @@ HEADERS = {
     'send': 'fetch otlp_answer sender',
     'trace': 'action capture client control exclude journal operations request sampler strategies template tracer trust',
     'report': 'control_file exporter reporter sampling_answer sampling_poller status watcher',
+    'python': 'python',
     'host': 'packet response settings',
 }
 ROOM_OF = {stem: room for room, stems in HEADERS.items() for stem in stems.split()}
