@@ -42,15 +42,20 @@ test     libprotobuf-c-dev             unit tests read back protobuf with it
 test     nginx-light                   a real uwsgi_pass in front of uWSGI
 test     pmccabe                       make lint: complexity of functions
 test     protobuf-c-compiler           generated types decode in unit tests what we send
-test     python3-django                examples/django
-test     python3-flask                 examples/logs
+test     python3-bottle                routes: an application in Bottle
+test     python3-django                examples/django; routes: an application in Django
+test     python3-falcon                routes: an application in Falcon
+test     python3-flask                 examples/logs; routes: an application in Flask
+test     python3-pyramid               routes: an application in Pyramid
 test     python3-six                   python3-thrift imports it, the package does not depend on it
 test     python3-thrift                the collector of the tests decodes with it
+test     ruby-rack                     exceptions: an application that is not Python
 test     shellcheck                    make lint: shell scripts
 test     thrift-compiler               generated types decode in unit tests what we send
 test     uwsgi-plugin-gevent-python3   end-to-end row: gevent
 test     uwsgi-plugin-psgi             end-to-end row: an application that is not Python
 test     uwsgi-plugin-python3          end-to-end rows: WSGI
+test     uwsgi-plugin-rack-ruby3.1     exceptions: an application that is not Python
 
 demo     curl                          sends the demo's requests
 demo     python3-django                the two services

@@ -62,6 +62,7 @@ enum trc_option {
     TRC_OPT_QUERY,
     TRC_OPT_CLIENT_IP,
     TRC_OPT_SEMCONV,
+    TRC_OPT_PYTHON,
     TRC_OPT_CHECK,
     TRC_OPT_COUNT
 };
@@ -120,6 +121,7 @@ struct trc_settings {
     unsigned capture_count[2];
     enum trc_query query;
     struct trc_client client; /* headers that tell the client's address */
+    bool python;
     bool check;
     struct trc_origin origin[TRC_ORIGINS_MAX]; /* in the order they were read */
     unsigned origin_count;

@@ -118,6 +118,10 @@ bool trc_tracer_log(struct trc_tracer *tracer, unsigned core, struct trc_slice t
 bool trc_tracer_exception(struct trc_tracer *tracer, unsigned core, struct trc_slice type,
                           struct trc_slice message, struct trc_slice stack);
 
+/* Would one be the first? To describe it costs more than to ask, and what leaves the application
+ * twice is told once. */
+bool trc_tracer_wants_exception(const struct trc_tracer *tracer, unsigned core);
+
 /* What the path matched: {route} of the name, and http.route. The last one counts. */
 bool trc_tracer_route(struct trc_tracer *tracer, unsigned core, struct trc_slice route);
 

@@ -5,6 +5,7 @@
 #ifndef TRACING_HOST_HOST_H
 #define TRACING_HOST_HOST_H
 
+#include "tracing/python.h"
 #include "tracing/response.h"
 #include "tracing/settings.h"
 #include "tracing/tracer.h"
@@ -57,6 +58,25 @@ struct wsgi_request *trc_current_request(void);
 
 /* Makes the routing action `tracing` known, where uWSGI has routing. Thread: startup. */
 void trc_route_register(void);
+
+struct uwsgi_plugin;
+
+/* Has the bridge into Python loaded when uWSGI has loaded applications, unless tracing-python says
+ * no. Thread: startup, before that. */
+void trc_bridge_prepare(void);
+
+/* Is this the plugin of Python? Thread: any. */
+bool trc_bridge_is_python(const struct uwsgi_plugin *language);
+
+/* Does the core's request have a span, and that no exception yet? Thread: request. */
+bool trc_bridge_wants_exception(unsigned core);
+
+/* Puts an exception on the span of the core's request, if it is wanted. Thread: request. */
+void trc_bridge_tell_exception(unsigned core, const struct trc_python_exception *exception);
+
+/* Puts our hook around what logs the exceptions that leave applications. Thread: startup, when all
+ * plugins are loaded. */
+void trc_exceptions_install(void);
 
 /* Reads options and environment into trc_host.settings, once. Returns 0; or says what is wrong and
  * returns -EINVAL, or -ENOMEM: there is nothing to trace with. Thread: startup, when all options

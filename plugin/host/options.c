@@ -86,6 +86,8 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
                            "peers only: Forwarded, X-Forwarded-For, X-Real-IP..."},
     [TRC_OPT_SEMCONV] = {"tracing-semconv", false, false, "as is usual on each wire",
                          "names of the tags: http, http/dup or opentracing"},
+    [TRC_OPT_PYTHON] = {"tracing-python", true, false, "true",
+                        "learn routes and exceptions from Python frameworks"},
     [TRC_OPT_CHECK] = {"tracing-check", true, false, "false",
                        "show the settings, send one span to each exporter, say what each answered, "
                        "and exit: 0 if all took it"},

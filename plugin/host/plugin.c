@@ -170,6 +170,8 @@ static void post_init(void) {
     if (!trc_host.given_up) {
         trc_hooks_install();
         trc_metrics_register();
+        trc_exceptions_install();
+        trc_bridge_prepare();
     }
     uwsgi_fifo_table['T'] = toggle;
 }

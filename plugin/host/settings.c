@@ -105,6 +105,10 @@ static int set_udp_packet(struct trc_maker *m, struct trc_slice text) {
     return 0;
 }
 
+static int set_python(struct trc_maker *m, struct trc_slice text) {
+    return trc_maker_bool(m, text, &m->out->python);
+}
+
 static int set_check(struct trc_maker *m, struct trc_slice text) {
     return trc_maker_bool(m, text, &m->out->check);
 }
@@ -148,6 +152,7 @@ static const struct {
     {TRC_OPT_QUERY, trc_maker_query, true},
     {TRC_OPT_CLIENT_IP, trc_maker_client_ip, true},
     {TRC_OPT_SEMCONV, trc_maker_semconv, false},
+    {TRC_OPT_PYTHON, set_python, true},
     {TRC_OPT_CHECK, set_check, true},
 };
 

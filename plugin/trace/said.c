@@ -59,6 +59,11 @@ bool trc_tracer_log(struct trc_tracer *t, unsigned core, struct trc_slice text) 
     return slot != NULL;
 }
 
+bool trc_tracer_wants_exception(const struct trc_tracer *t, unsigned core) {
+    struct trc_slot *slot = open_slot(t, core);
+    return slot && !trc_slot_span(slot)->str[TRC_STR_EXCEPTION].len;
+}
+
 bool trc_tracer_exception(struct trc_tracer *t, unsigned core, struct trc_slice type,
                           struct trc_slice message, struct trc_slice stack) {
     struct trc_slot *slot = open_slot(t, core);

@@ -163,9 +163,10 @@ tracing-sampler = remote:http://user:hunter2@127.0.0.1
 WRONG
 }
 
-@test "wrong tracing-variables, tracing-semconv" {
+@test "wrong tracing-variables, tracing-semconv, tracing-python" {
   refuses tracing-variables perhaps
   refuses tracing-semconv old http,opentracing
+  refuses tracing-python all
 }
 
 @test "empty values are wrong, too" {
@@ -226,6 +227,7 @@ tracing-capture-response none
 tracing-query scrub
 tracing-client-ip none
 tracing-semconv
+tracing-python true
 tracing-check false
 TABLE
   grep -- --tracing-flush-interval help | grep -q 'ms, s or m'

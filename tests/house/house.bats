@@ -5,11 +5,11 @@ bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$(dirname "$BATS_TEST_FILENAME")/../.." && pwd)
 
-@test "the plugin exports exactly two symbols of ours" {
+@test "the plugin exports exactly three symbols of ours" {
   run -0 nm -D --defined-only "$ROOT/tracing_plugin.so"
   ours=$(awk '{ print $3 }' <<<"$output" | grep -vE '^_(init|fini|edata|end|_bss_start)$' | sort)
   echo "$ours"
-  [ "$ours" = $'tracing_plugin\ntrc_request_end' ]
+  [ "$ours" = $'tracing_plugin\ntrc_apps_loaded\ntrc_request_end' ]
 }
 
 @test "the include arrows go down" {

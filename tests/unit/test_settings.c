@@ -34,6 +34,7 @@ static void defaults_are_those_of_the_table(void **state) {
     assert_int_equal(s.query, TRC_QUERY_SCRUB);
     assert_int_equal(s.client.count, 0);
     assert_false(s.check);
+    assert_true(s.python);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_int_equal(s.http[w].timeout_ns, 10 * TRC_NS_PER_S);
         assert_false(s.http[w].gzip);
@@ -81,7 +82,7 @@ static void new_options_for_exports(void **state) {
              "tracing-export-cert=/etc/group", "tracing-export-key=/etc/passwd",
              "tracing-trust=10.0.0.0/8, unix", "tracing-response-header=traceresponse, x-trace-id",
              "tracing-baggage-tag=user-id", "tracing-baggage-tag=tier", "tracing-check=true",
-             "tracing-extract=b3,jaeger,b3", "tracing-keep=slow:1500ms"),
+             "tracing-python=false", "tracing-extract=b3,jaeger,b3", "tracing-keep=slow:1500ms"),
         0);
     for (int w = 0; w < TRC_WIRE_COUNT; w++) {
         assert_string_equal(s.http[w].headers[0], "A: 1");
@@ -101,6 +102,7 @@ static void new_options_for_exports(void **state) {
     assert_int_equal(s.baggage_tag_count, 2);
     assert_slice(s.baggage_tag[1], "tier");
     assert_true(s.check);
+    assert_false(s.python);
     assert_int_equal(s.keep_slow_ns, 1500 * TRC_NS_PER_MS);
     assert_string_equal(s.extract[0]->name, "b3"); /* each once */
     assert_string_equal(s.extract[1]->name, "jaeger");
