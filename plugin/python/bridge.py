@@ -30,10 +30,13 @@ def core_of(environ):
 
 
 def tell_route(environ, template):
-    if template is not None:
-        # "SHOULD include the application root if there is one": semantic conventions, http.route
-        root = environ.get('SCRIPT_NAME', '').rstrip('/')
-        route(core_of(environ), root + template if template[:1] == '/' else root + '/' + template)
+    if template is None or 'uwsgi.version' not in environ:
+        return
+    # "SHOULD include the application root if there is one": semantic conventions, http.route
+    root = environ.get('SCRIPT_NAME')
+    if root or template[:1] != '/':
+        template = (root or '').rstrip('/') + '/' + template.lstrip('/')
+    route(environ.get('uwsgi.core', 0), template)
 
 
 # --- Frameworks -------------------------------------------------------------------------------------
