@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The house itself: what the plugin exports, and that the check of the arrows can fail.
 
+# shellcheck disable=SC2016 # backticks of Markdown
+
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$(dirname "$BATS_TEST_FILENAME")/../.." && pwd)
