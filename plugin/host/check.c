@@ -30,7 +30,8 @@ static void show_option(const struct trc_settings *s, enum trc_option option) {
         found++;
     }
     if (!found)
-        show_value(option, trc_slice_of(trc_option_table[option].initial), "default");
+        printf("  %s = %s (default)\n", trc_option_table[option].name,
+               trc_option_table[option].initial);
 }
 
 /* --- A span ---------------------------------------------------------------------------------- */

@@ -77,10 +77,8 @@ const struct trc_option_info trc_option_table[TRC_OPT_COUNT] = {
     [TRC_OPT_CAPTURE_RESPONSE] = {"tracing-capture-response", false, true, "none",
                                   "name of a response header to copy to a tag of the span; may be "
                                   "given several times"},
-    [TRC_OPT_QUERY] =
-        {"tracing-query", false, false, "scrub",
-         "what becomes of a query: scrub takes known secrets out, drop, keep; without "
-         "effect for now"},
+    [TRC_OPT_QUERY] = {"tracing-query", false, false, "scrub",
+                       "what becomes of a query: scrub takes known secrets out, drop, keep"},
     [TRC_OPT_CLIENT_IP] = {"tracing-client-ip", false, false, "none",
                            "comma-separated headers that carry the client's address, from trusted "
                            "peers only: Forwarded, X-Forwarded-For, X-Real-IP..."},

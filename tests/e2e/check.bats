@@ -73,7 +73,7 @@ INI
   export OTEL_BSP_SCHEDULE_DELAY=soon
   start_collector
   WITHOUT=tracing-flush-interval check 0 --tracing-check </dev/null
-  says 'tracing-flush-interval = 1s \(default\)' '1 of 1 took it'
+  says 'tracing-flush-interval = 1s \(default\)' 'tracing-export-header = none \(default\)' '1 of 1 took it'
   log_has 'environment variable OTEL_BSP_SCHEDULE_DELAY=soon is ignored'
 }
 
