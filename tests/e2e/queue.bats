@@ -36,10 +36,12 @@ INI
 }
 
 @test "a request that is killed has its wait, too" {
+  allow_log 'DAMN ! worker' 'HARAKIRI'
   serve 'harakiri = 1'
-  get /hang -H "X-Request-Start: t=$((${EPOCHREALTIME/./} - 250000))" -o /dev/null || true
+  get '/sleep?ms=30000' -H "X-Request-Start: t=$((${EPOCHREALTIME/./} - 250000))" -o /dev/null || true
   need_spans 2
-  spans check '[s["name"] for s in spans] == ["queue", "GET /hang"]'
+  spans check '[s["name"] for s in spans] == ["queue", "GET /sleep"]'
+  spans check 'spans[1]["tags"]["error.type"] == "harakiri"'
 }
 
 @test "a query is told without its secrets" {
