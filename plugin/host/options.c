@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * The table of options: what --help shows, what README documents, and what settings.c reads.
+ * The table of options: what --help shows, docs/options.md documents, and settings.c reads.
  */
 #include "tracing/settings.h"
 #include <errno.h>
