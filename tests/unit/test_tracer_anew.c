@@ -368,7 +368,6 @@ static void what_has_ended_is_not_recorded_again(void **state) {
     trc_journal_close_slot(journal, 0, 0, TRC_OUTCOME_KILLED, trc_clock_mono_ns());
     assert_false(trc_tracer_on(&tracer, 0, &request));
     assert_false(trc_tracer_resample(&tracer, 0, &request, 1));
-    assert_true(trc_tracer_off(&tracer, 0));
     end(0, 200);
     only_span();
     teardown(state);
