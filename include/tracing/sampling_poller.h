@@ -24,6 +24,12 @@ struct trc_poller_config {
     unsigned worker; /* 0... */
 };
 
+/* Asks the server now, without a poller: of the configuration, sampler, http and service count.
+ * Returns 0 and *out, to be freed with one free(); or a negative errno with one line in why[].
+ * Thread: any but request, for up to TRC_FETCH_TIMEOUT_MS. */
+int trc_poller_ask(const struct trc_poller_config *config, struct trc_strategy **out,
+                   char why[TRC_ERROR_TEXT_MAX]);
+
 /* Starts this process's poller. The first poll of an instance is at once, the others are 0.9 to 1
  * intervals apart. Returns 0 or a negative errno with none running. Thread: startup of a worker. */
 int trc_poller_start(const struct trc_poller_config *config);

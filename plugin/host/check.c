@@ -6,6 +6,7 @@
 #include "check.h"
 #include "tracing/clock.h"
 #include "tracing/random.h"
+#include "tracing/sampling_poller.h"
 #include "tracing/version.h"
 #include <errno.h>
 #include <stdio.h>
@@ -114,6 +115,42 @@ static bool report(const struct trc_exporter *e, int rc, const struct trc_send_r
     return taken;
 }
 
+/* --- The sampling server --------------------------------------------------------------------- */
+
+static void show_strategy(const struct trc_strategy *s) {
+    if (s->type == TRC_SAMPLER_LOWERBOUND)
+        printf("%zu operations of their own, others %g, each at least %g traces a second\n",
+               s->operation_count, s->param, s->lower_bound);
+    else
+        printf("%s:%g\n", s->type == TRC_SAMPLER_RATELIMITING ? "ratelimiting" : "probabilistic",
+               s->param);
+}
+
+/* Asks it, if there is one. Returns whether it had a strategy. */
+static bool ask_server(const struct trc_settings *settings) {
+    const struct trc_sampler *sampler = &settings->sampler;
+    const struct trc_poller_config config = {
+        .sampler = sampler,
+        .http = &settings->http[TRC_WIRE_JAEGER], /* as the poller does */
+        .service = settings->service,
+    };
+    struct trc_strategy *strategy = NULL;
+    char why[TRC_ERROR_TEXT_MAX];
+    if (sampler->type != TRC_SAMPLER_REMOTE)
+        return true;
+    printf("the strategy for this service, of the sampling server:\n");
+    int rc = trc_poller_ask(&config, &strategy, why);
+    printf("  %.*s: ", (int)sampler->url.len, sampler->url.p);
+    if (rc)
+        printf("FAILED: %s\n", why);
+    else
+        show_strategy(strategy);
+    free(strategy);
+    return rc == 0;
+}
+
+/* --- All of it ------------------------------------------------------------------------------- */
+
 int trc_check(const struct trc_settings *settings, const struct trc_resource *resource) {
     static struct trc_span span;
     unsigned taken = 0;
@@ -132,5 +169,6 @@ int trc_check(const struct trc_settings *settings, const struct trc_resource *re
         taken += report(&settings->exporter[i], rc, &result);
     }
     printf("%u of %u took it\n", taken, settings->exporter_count);
-    return taken == settings->exporter_count ? 0 : 1;
+    bool answered = ask_server(settings);
+    return taken == settings->exporter_count && answered ? 0 : 1;
 }

@@ -58,16 +58,20 @@ static uint64_t next_poll(uint64_t now) {
     return now + poller.interval_ns - random % (poller.interval_ns / 10);
 }
 
+static int get_strategy(struct trc_fetch *fetch, struct trc_strategy **out,
+                        char why[TRC_ERROR_TEXT_MAX]) {
+    struct trc_slice body;
+    int rc = trc_fetch_get(fetch, &body, why);
+    return rc ? rc : trc_sampling_answer_parse(body, out, why);
+}
+
 static void ask(struct trc_fetch *fetch) {
     char why[TRC_ERROR_TEXT_MAX] = "";
     struct trc_strategy *strategy = NULL;
-    struct trc_slice body;
     uint64_t begun = trc_clock_mono_ns();
-    int rc = trc_fetch_get(fetch, &body, why);
+    int rc = get_strategy(fetch, &strategy, why);
     if (rc == -ECANCELED)
         return; /* it is still time: for another worker */
-    if (rc == 0)
-        rc = trc_sampling_answer_parse(body, &strategy, why);
     if (rc == 0) {
         trc_strategies_publish(poller.strategies, strategy, trc_clock_mono_ns());
         free(strategy);
@@ -108,6 +112,15 @@ static struct trc_fetch *fetch_of(const struct trc_poller_config *config) {
     curl_free(escaped);
     free(whole);
     return fetch;
+}
+
+int trc_poller_ask(const struct trc_poller_config *config, struct trc_strategy **out,
+                   char why[TRC_ERROR_TEXT_MAX]) {
+    struct trc_fetch *fetch = fetch_of(config);
+    snprintf(why, TRC_ERROR_TEXT_MAX, "no memory");
+    int rc = fetch ? get_strategy(fetch, out, why) : -ENOMEM;
+    trc_fetch_free(fetch);
+    return rc;
 }
 
 int trc_poller_start(const struct trc_poller_config *config) {

@@ -200,6 +200,49 @@ INI
   says 'tracing-export = none \(environment variable OTEL_TRACES_EXPORTER\)' '0 of 0 took it'
 }
 
+# sampling_server ANSWER: sets SAMPLING to its URL
+sampling_server() {
+  printf '%s\n' "$1" >answer
+  rm -f strategies.log
+  background strategies "$PYTHON" "$TOOLS/strategies.py" answer asked --port 0
+  wait_for "$DEADLINE" log_has '^port ' strategies.log
+  SAMPLING=http://127.0.0.1:$(sed -n 's/^port //p' strategies.log)/sampling
+}
+
+# check_sampling EXIT_CODE
+check_sampling() {
+  check "$1" <<INI
+tracing-check = true
+tracing-service = a b
+tracing-sampler = remote:$SAMPLING
+INI
+  says '1 of 1 took it' "the strategy for this service, of the sampling server:"
+}
+
+@test "a remote sampler: what its server says of the service" {
+  start_collector
+  sampling_server '{"strategyType":"PROBABILISTIC","probabilisticSampling":{"samplingRate":0.25}}'
+  check_sampling 0
+  says "$SAMPLING: probabilistic:0.25"
+  grep -q 'service=a%20b$' asked
+  echo '{"strategyType":1,"rateLimitingSampling":{"maxTracesPerSecond":42}}' >answer
+  check_sampling 0
+  says "$SAMPLING: ratelimiting:42"
+  echo '{"operationSampling":{"defaultSamplingProbability":0.1,"defaultLowerBoundTracesPerSecond":0.5,
+    "perOperationStrategies":[{"operation":"GET /","probabilisticSampling":{"samplingRate":1}}]}}' >answer
+  check_sampling 0
+  says "$SAMPLING: 1 operations of their own, others 0.1, each at least 0.5 traces a second"
+  echo 'status 404' >answer
+  check_sampling 1
+  says "$SAMPLING: FAILED: HTTP status 404"
+  echo '{}' >answer
+  check_sampling 1
+  says "$SAMPLING: FAILED: no strategy in the answer"
+  SAMPLING=http://127.0.0.1:1/sampling
+  check_sampling 1
+  says "$SAMPLING: FAILED: .*(refused|connect).*"
+}
+
 @test "a wrong option is an error as ever; a server that runs is left alone" {
   check 1 <<INI
 tracing-check = true
