@@ -263,6 +263,7 @@ all_raise() {
     get /fail >/dev/null || true
     need_otlp 1
     [[ $(exception type /fail) == *frameworks.Oops ]]
+    spans all 'len(logs) == 1'
     [ "$(route /fail)" = /fail ]
   done
 }
@@ -376,6 +377,17 @@ class Finder:
             self.asking = False
 
 
+class Careless:
+    """Asks all the others, and who asks it in turn is its ruin."""
+
+    def find_spec(self, name, path=None, target=None):
+        if name == 'bottle':
+            for finder in sys.meta_path:
+                spec = finder is not self and finder.find_spec(name, path, target)
+                if spec:
+                    return spec
+
+
 def application(environ, start):
     what = environ['PATH_INFO']
     if what == '/spec':
@@ -386,6 +398,8 @@ def application(environ, start):
         sys.meta_path.insert(0, Finder())
     elif what == '/last':
         sys.meta_path.append(Finder())
+    elif what == '/careless':
+        sys.meta_path.insert(0, Careless())
     elif what == '/none':
         sys.meta_path[:] = [f for f in sys.meta_path if type(f).__module__ != 'uwsgi_tracing']
     sys.modules.pop('bottle', None)
@@ -403,9 +417,10 @@ INI
   [ "$(get /plain)" = SourceFileLoader ]
   [ "$(get /first)" = SourceFileLoader ]
   [ "$(get /last)" = SourceFileLoader ]
+  [ "$(get /careless)" = SourceFileLoader ]
   [ "$(get /none)" = SourceFileLoader ]
-  need_otlp 5
-  [ "$(route /plain) $(route /first) $(route /last)" = '/<what> /<what> /<what>' ]
+  need_otlp 6
+  [ "$(spans values 'tags["http.route"]' 'path not in ("/spec", "/none")')" = '/<what>' ]
   [ "$(route /none)" = - ] # nobody is there to see it
 }
 
