@@ -143,11 +143,11 @@ demo_showed_all() {
   [ "$status" = 0 ]
   [ "$(grep -c '^trace ' <<<"$output")" = 8 ]
   # shop above stock, in one trace
-  waterfall | grep -A 2 -xF 'trace  2 spans' | grep -xF -A 1 '  shop: GET /buy/pear -> 200' |
-    grep -qxF '    stock: GET /stock/pear -> 200'
+  waterfall | grep -A 2 -xF 'trace  2 spans' | grep -xF -A 1 '  shop: GET /buy/<item> -> 200' |
+    grep -qxF '    stock: GET /stock/<item> -> 200'
   waterfall | grep -qxF '  shop: GET /pay -> 500  error'
   waterfall | grep -qxF '  shop: GET /no/such/page -> 404'
-  waterfall | grep -A 2 -xF "trace  2 spans, continues the caller's trace" | grep -qxF '    stock: GET /stock/apple -> 200'
+  waterfall | grep -A 2 -xF "trace  2 spans, continues the caller's trace" | grep -qxF '    stock: GET /stock/<item> -> 200'
   [ "$(grep -c $'\033' <<<"$output")" = 0 ] # no colours where there is no terminal
 }
 
