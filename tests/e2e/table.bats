@@ -149,7 +149,7 @@ INI
   requests 50 4 /fastcgi 'Connection: close' 'uber-trace-id: 1:2:0:1'
   get /fastcgi --data-binary @body | grep -qx hello
   need_spans 51
-  spans check 'Counter(s["name"] for s in spans) == {"GET": 50, "POST": 1}'
+  spans check 'Counter(s["name"] for s in spans) == {"GET /fastcgi": 50, "POST /fastcgi": 1}'
   spans all 'path == "/fastcgi" and status == 200'
   spans all 'n(parent) == 2' 'name.startswith("GET /")'
 }

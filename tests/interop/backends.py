@@ -94,7 +94,7 @@ class Zipkin:
         local = span["localEndpoint"]
         return {
             "trace": int(span["traceId"], 16), "span": int(span["id"], 16), "parent": int(span.get("parentId", "0"), 16),
-            "links": [], "name": span["name"].upper(), "service": local["serviceName"],
+            "links": [], "name": span["name"], "service": local["serviceName"],
             "start_us": span["timestamp"], "duration_us": span["duration"], "debug": span.get("debug", False),
             "tags": tags, "process": {"ip": ("string", local.get("ipv4"))},
         }

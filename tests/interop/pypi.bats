@@ -29,7 +29,7 @@ INI
   need_spans 400
   [ "$(spans values worker)" = $'1\n2\n3\n4' ]
   spans unique span
-  spans all 'root and name == "GET" and tags["http.status_code"] == 200'
+  spans all 'root and name.startswith("GET /") and tags["http.status_code"] == 200'
   spans all 'tags["http.url"] == "http://localhost/sleep"'
 }
 
