@@ -108,7 +108,7 @@ INI
   stop_uwsgi
   local trace
   trace=$(json 'j[0]["caller"]["trace"]' <"$WORK/walked.json")
-  wait_for "$DEADLINE" names_in_order "$trace" 'call GET called'
+  wait_for "$DEADLINE" names_in_order "$trace" 'call, GET /, called'
 }
 
 # names_in_order TRACE NAMES: its spans in Jaeger from the root down, a parent before its child.
@@ -122,6 +122,6 @@ span, names = next((span for span in spans if not span["references"]), None), []
 while span:
     names.append(span["operationName"])
     span = below.get(span["spanID"])
-print(*names)')
+print(*names, sep=", ")')
   [ "$names" = "$2" ]
 }

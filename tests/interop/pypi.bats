@@ -30,7 +30,7 @@ INI
   [ "$(spans values worker)" = $'1\n2\n3\n4' ]
   spans unique span
   spans all 'root and name.startswith("GET /") and tags["http.status_code"] == 200'
-  spans all 'tags["http.url"] == "http://localhost/sleep"'
+  spans all 'tags["http.url"] == "http://localhost/sleep?ms=3"'
 }
 
 @test "a caller's trace is continued, and the application sees our span" {

@@ -30,10 +30,10 @@ strategies() {
     {"service": "always", "type": "probabilistic", "param": 1},
     {"service": "limited", "type": "ratelimiting", "param": 2},
     {"service": "some-operations", "type": "probabilistic", "param": 0, "operation_strategies": [
-      {"operation": "GET /hello", "type": "probabilistic", "param": 1},
-      {"operation": "POST /hello", "type": "probabilistic", "param": 0}]},
+      {"operation": "GET /environ", "type": "probabilistic", "param": 1},
+      {"operation": "POST /environ", "type": "probabilistic", "param": 0}]},
     {"service": "other-operations", "type": "probabilistic", "param": 1, "operation_strategies": [
-      {"operation": "POST /hello", "type": "probabilistic", "param": 0}]},
+      {"operation": "POST /environ", "type": "probabilistic", "param": 0}]},
     {"service": "changing", "type": "probabilistic", "param": $1}
   ]
 }
