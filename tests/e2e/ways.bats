@@ -353,7 +353,7 @@ respawns() {
   stop_uwsgi
   log_has 'NO MERCY'
   all_accounted TWICE
-  spans all 'tags["error"] is True' 'tags["http.url"].endswith("/sleep") and duration_us > 900000'
+  spans all 'tags["error"] is True' 'path == "/sleep" and duration_us > 900000'
 }
 
 # one_sleeps: a request that will not end
